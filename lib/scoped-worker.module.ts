@@ -41,7 +41,7 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
    */
   static override forRoot(options: ScopedWorkerModuleOptions = {}): DynamicModule {
     const { providers = [], ...definition } = super.forRoot(options);
-    // Nest would copy only own properties, so the library couldn't report the others.
+    // Nest would copy only own properties, so the library couldn't report inherited ones.
     const provider = { provide: SCOPED_WORKER_OPTIONS, useValue: options };
     return {
       ...definition,
@@ -53,7 +53,7 @@ export class ScopedWorkerModule extends ConfigurableModuleClass {
    * Reads the options from providers. The factory must return an object; return `{}` for the defaults.
    *
    * @throws {InvalidOptionsError} immediately if an argument is invalid, and while Nest builds the application if a class has no
-   * `create()`. At start-up, the same errors as `forRoot()`.
+   * `create()`. Start-up fails with the same errors as with `forRoot()`.
    */
   static override forRootAsync(options: AsyncOptions): DynamicModule {
     refuseAsyncOptions(options);

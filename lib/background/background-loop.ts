@@ -32,7 +32,7 @@ export class BackgroundLoop implements WorkOwner {
     this.#policy = worker.onFailure;
   }
 
-  /** Starts the worker in its own macrotask, because `execute` may block. Returns immediately. */
+  /** Starts the worker in a separate macrotask, because `execute` may block. Returns immediately. */
   start(): void {
     fromEmptyContext(() => setImmediate(() => void this.live()));
   }

@@ -22,7 +22,7 @@ const SLEWED_MS = 1_000;
  * `for await (const _ of timer) { ... }`.
  *
  * The ticks form a grid that starts at construction, so the work between two waits causes no drift. Ticks that come due while no
- * call waits count as one: the next call resolves immediately, and the grid continues. Between two waits, the timer holds no Node
+ * call waits count as one: the next call resolves immediately, and the grid continues. Between two waits, the timer has no Node
  * timer and no listener, and doesn't keep the process alive.
  *
  * @publicApi
@@ -33,9 +33,9 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
   #periodMs: number;
   /** The due time of the next tick, in epoch milliseconds. It is in the past while a due tick waits for a call. */
   #next: number;
-  /** True if a tick came due before the period changed, and no call has taken that tick. */
+  /** True if a tick came due before the period changed, and no call has received that tick. */
   #isOwed = false;
-  /** The lead of the wall clock over the monotonic clock at the last check. */
+  /** How far the wall clock was ahead of the monotonic clock at the last check. */
   #clockLead = clockLead();
   #wait: Wait | undefined;
   #isDisposed = false;

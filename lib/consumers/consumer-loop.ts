@@ -50,7 +50,7 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
   #wake: () => void = () => undefined;
 
   constructor(
-    /** The schedule in the book, not a copy: a removed schedule must not be mistaken for a new one with the same name. */
+    /** The schedule in the `ScheduleBook`, not a copy: a removed schedule must not be mistaken for a new one with the same name. */
     private readonly schedule: ConsumerSchedule,
     private readonly dispatcher: TickDispatcher,
     private readonly settler: MessageSettler,

@@ -9,7 +9,7 @@ import type { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 export class MessageSettler {
   /** The number of failed deliveries of each message, for sources that don't count deliveries. */
   readonly #failures = new RecentMessages<number>();
-  /** The last error of each message that couldn't be put aside, or couldn't be acknowledged afterwards. */
+  /** The last error of each message that couldn't be put aside, or couldn't be acknowledged afterward. */
   readonly #lastErrors = new RecentMessages<unknown>();
 
   constructor(

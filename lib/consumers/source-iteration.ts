@@ -5,7 +5,7 @@ import { show } from '../util/option-checks.js';
 import { pause } from '../util/pause.js';
 import { isThenable } from '../util/values.js';
 
-/** The milliseconds from the abort of the signal until the library reports a source that doesn't end. */
+/** The time in ms that a source has to end after its signal is aborted; the library reports a source that takes longer. */
 const CLOSING_MS = 1_000;
 
 /** Receives the messages and errors that no method of the iteration returns or throws. */
@@ -24,9 +24,9 @@ export class SourceIteration {
   #iterator: AsyncIterator<Delivery> | undefined;
   /** True once the source has ended the iteration, or has failed. */
   #isOver = false;
-  /** The promise of the most recently requested message. */
+  /** The promise for the most recently requested message. */
   #arriving: Promise<unknown> = Promise.resolve();
-  /** Ends the wait for the requested message. */
+  /** Makes `next()` stop waiting for the requested message. */
   #wake: () => void = () => undefined;
   #ended = Promise.resolve();
 

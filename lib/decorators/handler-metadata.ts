@@ -36,12 +36,12 @@ export function workerOptions(target: Function): ScopedWorkerOptions | undefined
   return Reflect.getMetadata(WORKER, target) as ScopedWorkerOptions | undefined;
 }
 
-/** Returns every class of this process that is marked as a worker. */
+/** Returns every class in this process that is marked as a worker. */
 export function allDeclaredWorkers(): Function[] {
   return [...declaredWorkers].map((ref) => ref.deref()).filter((worker) => worker !== undefined);
 }
 
-/** Returns the decorator that marks a method as a handler. */
+/** Returns a decorator that marks a method as a handler. */
 export function handlerDecorator(
   handler: Pick<HandlerMetadata, 'kind' | 'decorator' | 'when' | 'options'>,
 ): (target: object, method: string | symbol) => void {
@@ -50,7 +50,7 @@ export function handlerDecorator(
     const isStatic = typeof target === 'function';
     const owner = isStatic ? target : target.constructor;
     const own = ownHandlers(owner);
-    // JavaScript applies the decorators of a method from the last to the first; this restores the order in the source code.
+    // JavaScript applies a method's decorators from last to first. Inserting each before the others restores the source order.
     const first = own.findIndex((other) => other.method === method);
     const at = first === -1 ? own.length : first;
     Reflect.defineMetadata(HANDLERS, own.toSpliced(at, 0, { ...handler, method, isStatic }), owner);
@@ -58,8 +58,8 @@ export function handlerDecorator(
 }
 
 /**
- * Returns the handlers of a class, inherited ones included. Decorators on an overriding method replace those on the overridden one;
- * an overriding method without a decorator inherits them.
+ * Returns the handlers of a class, including inherited ones. Decorators on an overriding method replace those on the overridden
+ * one; an overriding method without a decorator inherits them.
  */
 export function handlersOf(target: Function): HandlerMetadata[] {
   const handlers: HandlerMetadata[] = [];

@@ -7,7 +7,7 @@ import { handlerName } from './schedule-names.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';
 
 /**
- * Turns classes into workers if Nest skips their `@Cron`, `@Interval` or `@Timeout` and `isWanted` is true.
+ * Turns a class into a worker if Nest skips the class's `@Cron`, `@Interval` or `@Timeout`, and if `isWanted` is true.
  *
  * @returns all workers of the application, and the findings about jobs that aren't adopted.
  */

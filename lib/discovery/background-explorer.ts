@@ -52,7 +52,7 @@ export function exploreBackground(modules: Iterable<NestModule>): {
         homeless.set(provided!, wrapper);
     }
   }
-  // Classes first: a factory may return the instance of a class that is listed later.
+  // Classes are compared first, because a factory may return the instance of a class that is listed later.
   const classes = found.filter(({ wrapper }) => kindOf(wrapper) === 'class');
   const distinct: Candidate[] = [];
   for (const candidate of new Set([...classes, ...found])) {

@@ -10,7 +10,7 @@ const MAX_DEPTH = 8;
 const TEXTUAL: readonly { readonly prototype: object }[] = [URL, URLSearchParams];
 
 /**
- * Compares plain data and the value objects of the platform by content. Functions, and instances of the application's classes,
+ * Compares plain data and the platform's value objects by content. Functions, and instances of the application's classes,
  * can't be compared, because they may have hidden state.
  */
 export function compareValues(one: unknown, other: unknown): Verdict {

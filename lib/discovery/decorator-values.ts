@@ -16,7 +16,7 @@ export type Provided =
   | { readonly value: unknown; readonly problem?: never }
   | { readonly value?: never; readonly problem: string };
 
-/** Gets the values that a decorator leaves to providers: an expression, a period, a source of messages. */
+/** Gets the values that a decorator leaves to providers: an expression, a period or a message source. */
 export class ProvidedValues {
   constructor(private readonly application: Application) {}
 

@@ -38,7 +38,7 @@ const ON_CLASSES: readonly (Decorator & { readonly methods: readonly string[] })
   },
 ];
 
-/** A key in the form `Symbol(NAME)` stands for a symbol that differs in each copy of the package. */
+/** A key in the form `Symbol(NAME)` means a symbol that differs in each copy of the package. */
 const ON_METHODS: readonly (Decorator & { readonly isForControllers?: boolean })[] = [
   { library: '@nestjs/event-emitter', key: 'EVENT_LISTENER_METADATA', unit: 'event' },
   {

@@ -20,7 +20,7 @@ export interface NestJobs extends HandlerClass {
 
 /** A class whose jobs `@nestjs/schedule` skips, or runs on an object that was never constructed. */
 export interface SkippedJobs extends NestJobs {
-  /** The module in which the same class is a singleton, so that Nest runs its jobs; undefined if there is no such module. */
+  /** The module in which the same class is a singleton, so Nest runs its jobs there; undefined if there is no such module. */
   readonly runBy: NestModule | undefined;
   /** True for a module class, which Nest builds once or never. */
   readonly isModule: boolean;
@@ -66,8 +66,8 @@ export function nestJobs(given: Iterable<NestModule>): {
 }
 
 /**
- * Returns the class whose jobs Nest runs. If the provider's factory doesn't run, the class that is its token counts as the class of
- * the result.
+ * Returns the class whose jobs Nest runs. If the provider's factory doesn't run, a class that is the provider's token counts as
+ * the class of the result.
  */
 function jobClassOf(wrapper: NestWrapper): Function | undefined {
   const isUnknown = isFactory(wrapper) && isPreviewed(wrapper);

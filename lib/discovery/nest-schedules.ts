@@ -23,16 +23,19 @@ const TYPES = { cron: 1, timeout: 2, interval: 3 } as const;
 /** The configuration of `ScheduleModule` in an application. */
 export interface NestScheduling {
   readonly isImported: boolean;
-  /** The kinds that the module runs; all kinds if the module isn't imported. */
+  /** The kinds of jobs that the module runs; all kinds if the module isn't imported. */
   readonly kinds: ReadonlySet<keyof typeof TYPES>;
 }
 
-/** The options of `ScheduleModule.forRoot()` that disable a kind. */
+/** The options of `ScheduleModule.forRoot()` that disable a kind of job. */
 export const SWITCHES = { cron: 'cronJobs', interval: 'intervals', timeout: 'timeouts' } as const;
 
 const EVERY_KIND = ['cron', 'interval', 'timeout'] as const;
 
-/** Reads the options of `ScheduleModule`. If the module is imported more than once, a kind runs unless all imports disable it. */
+/**
+ * Reads the options of `ScheduleModule`. If the module is imported more than once, the jobs of a kind run unless all imports
+ * disable that kind.
+ */
 export function nestScheduling(modules: Iterable<NestModule>): NestScheduling {
   const imports = [...modules].flatMap(({ providers }) => providers.get(MODULE_OPTIONS) ?? []);
   // Nest's preview mode doesn't call the factory of `forRootAsync()`, so the defaults apply.
@@ -53,8 +56,8 @@ function hasSwitches(options: unknown): boolean {
 
 /**
  * Returns the `@Cron`, `@Interval` and `@Timeout` decorators on the methods of a class, in the form of our decorators. As in
- * `@nestjs/schedule`, an overriding method without a decorator isn't a job, and the topmost of several decorators on one method
- * counts. Static methods, accessors and methods named by a symbol are left out.
+ * `@nestjs/schedule`, an overriding method without a decorator isn't a job, and only the topmost of several decorators on one
+ * method counts. Static methods, accessors and methods named by a symbol are left out.
  */
 export function nestHandlersOf(
   target: Function,
@@ -96,8 +99,8 @@ export function kindInRegistry(
   const { kind, isOff } = schedule;
   if (kind === 'message' || isOff) return undefined;
   if (!isDisabled(schedule)) return kind;
-  // As with `@Cron`: with `disabled`, the job exists and `start()` starts it; with
-  // `ScheduleModule.forRoot({ cronJobs: false })`, it doesn't exist.
+  // As with `@Cron`, a job with `disabled` exists, and `start()` starts it. With
+  // `ScheduleModule.forRoot({ cronJobs: false })`, the job doesn't exist.
   return kind === 'cron' && nestScheduling(modules).kinds.has(kind) ? kind : undefined;
 }
 
@@ -107,7 +110,7 @@ function cron(handler: Function): Job {
   const instant = instantOf(cronTime);
   const options = {
     name: given['name'] || undefined,
-    // By default, `@Cron` doesn't wait until the previous run has finished.
+    // By default, `@Cron` doesn't wait for the previous run to finish.
     overlap: given['waitForCompletion'] ? 'skip' : 'allow',
     ...(disabled === undefined ? {} : { disabled: Boolean(disabled) }),
     timeZone: timeZone ?? undefined,
@@ -124,8 +127,8 @@ function cron(handler: Function): Job {
 }
 
 /**
- * Returns our options for `threshold` in `cron`: the lateness above which that package skips a slot. Without a threshold, `cron`
- * 4.4 runs one late slot, as this library does.
+ * Returns our options for the `threshold` from `cron`, the lateness above which that package skips a slot. Without a threshold,
+ * `cron` 4.4 runs one late slot, as this library does.
  */
 function misfireOf(threshold: unknown): object {
   if (threshold === undefined || threshold === null) return {};

@@ -10,8 +10,8 @@ export function classOf(wrapper: NestWrapper): Function | undefined {
 }
 
 /**
- * Returns the class of the object that a provider has or will have; undefined if it isn't known, as for a factory that hasn't run
- * or for a value that isn't an object.
+ * Returns the class of the object that a provider has or will have; undefined if that class isn't known, as for a factory that
+ * hasn't run, or for a value that isn't an object.
  */
 export function classOfInstance(wrapper: NestWrapper): Function | undefined {
   if (kindOf(wrapper) === 'class' || !isSingleton(wrapper)) return classOf(wrapper);

@@ -43,7 +43,7 @@ export function repositoryAdvice(missing: MissingRepository): string | undefined
   const wanted = wantedPlainly(missing);
   if (wanted === undefined) return undefined;
   const { entity, dataSource } = wanted;
-  // The token may also be the application's own.
+  // The application itself may also define such a token.
   const provide = `${tokenText(token)} to the providers of ${host.name}, or import a module that exports it`;
   const scoped = scopedInstead(wanted, missing);
   const named = dataSource === 'default' ? '' : `, '${dataSource}'`;

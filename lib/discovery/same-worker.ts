@@ -40,7 +40,7 @@ export interface HandlerClass {
  * Some dependencies can't be compared: a factory that is created for each import, or a class instance. They count as
  * different between two imports of one module, and as the same between two modules.
  *
- * @returns undefined if the providers are one worker.
+ * @returns the difference; undefined if the providers are one worker.
  */
 function differenceBetween(one: NestWrapper, other: NestWrapper): Difference | undefined {
   const comparison = new Comparison();
@@ -51,7 +51,7 @@ function differenceBetween(one: NestWrapper, other: NestWrapper): Difference | u
   return isConfiguredTwice ? comparison.doubt : undefined;
 }
 
-/** Returns the known provider that is the same worker, or else the difference from the last candidate. */
+/** Returns the known provider that is the same worker, or else the difference from the last known provider. */
 export function sameAmong<Known extends { readonly wrapper: NestWrapper }>(
   all: readonly Known[],
   wrapper: NestWrapper,
@@ -146,7 +146,7 @@ class Comparison {
     return undefined;
   }
 
-  /** Compares the providers of two modules by token: with `ModuleRef`, a provider can access everything in its module. */
+  /** Compares the providers of two modules by token, because `ModuleRef` lets a provider access everything in its module. */
   private modules(one: NestWrapper, other: NestWrapper): Difference | undefined {
     for (const [token, wrapper] of one.host?.providers ?? []) {
       const counterpart = other.host?.providers.get(token);

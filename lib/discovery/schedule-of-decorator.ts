@@ -155,7 +155,10 @@ function ofConsumer(
   };
 }
 
-/** Returns all problems with the place and the options of a decorator, each as a clause that begins with its culprit. */
+/**
+ * Returns all problems with the place and the options of a decorator. Each is a clause that begins with the decorator or override
+ * at fault.
+ */
 function optionProblems(
   { worker, metadata, name }: NamedHandler,
   override: ScheduleOverride | undefined,

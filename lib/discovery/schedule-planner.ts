@@ -169,7 +169,7 @@ export class SchedulePlanner {
 
   /**
    * Returns the module's options for a handler. `ScheduleModule.forRoot({ cronJobs: false })` means that this process runs no
-   * crons, whichever library they belong to.
+   * cron jobs, whichever library they belong to.
    */
   private layersFor({ kind }: HandlerMetadata): ModuleLayers {
     const { resolved } = this.options;

@@ -28,7 +28,7 @@ export function duplicate(name: string, earlier: NamedHandler, later: NamedHandl
   return finding({ kind: 'duplicate-schedule', subject: other, message });
 }
 
-/** Names the module, because two classes have the same name. */
+/** Returns the handler with its module, because two classes have the same name. */
 function placed({ handler, worker }: NamedHandler): string {
   return `${handler} in ${worker.modules[0]!.name}`;
 }
@@ -44,7 +44,7 @@ function twinText(earlier: FoundWorker, later: FoundWorker, { token }: Differenc
 }
 
 function twinHelp({ metadata, worker }: NamedHandler, { token }: Difference): string {
-  // No name can be computed from the connection of a repository.
+  // No name can be computed from a repository's connection.
   if (isOwnToken(token))
     return `Provide ${worker.workerClass.name} in one module only, or set the same options for its repositories in each ScopedTypeOrmModule.forFeature().`;
   const name = "{ name: { inject: [...], useFactory: (...) => '...' } }";

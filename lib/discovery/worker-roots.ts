@@ -28,7 +28,7 @@ export function workerRoots(
   });
 }
 
-/** Matches the tokens that Nest 11.0.0 to 12.5.1 generates for `APP_GUARD` and the like. */
+/** Returns true for providers with the tokens that Nest 11.0.0 to 12.5.1 generates for `APP_GUARD` and the like. */
 function isGlobalEnhancer({ place, token }: GraphProvider): boolean {
   return (
     place === 'enhancer' &&

@@ -11,8 +11,8 @@ export interface InProcessEngineOptions {
 }
 
 /**
- * Returns the default engine, which uses timers of this process. Each replica of the application runs every schedule. Slots
- * that passed while the process was down are lost: a restart doesn't catch up on them.
+ * Returns the default engine, which uses timers in this process. Each replica of the application runs every schedule. Slots that
+ * passed while the process was down are lost: a restart doesn't catch up on them.
  *
  * @throws {InvalidOptionsError} if an option is invalid or unknown.
  * @publicApi

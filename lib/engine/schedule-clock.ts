@@ -4,7 +4,7 @@ import type { EngineHost } from './engine.js';
 import { decideMisfire, dueUntil, MOST_CAUGHT_UP } from '../schedule/misfire.js';
 import { Alarm } from '../util/alarm.js';
 
-/** A backward step of at least this size is a correction of the clock; a smaller one only repeats an hour, as in Vixie cron. */
+/** A backward step of at least this size counts as a clock correction; a smaller one only repeats an hour, as in Vixie cron. */
 const CORRECTION_MS = 3 * 3_600_000;
 
 /** The maximum number of missed slots that are reported at a time. */

@@ -14,8 +14,8 @@ export interface LoggedError {
 }
 
 /**
- * Splits the `util.inspect()` output of an error, so that the error's message appears once. If inspection fails, the function
- * uses the message and the stack, so that it returns text for every thrown value.
+ * Splits the `util.inspect()` output of an error, so that the error's message appears once. If inspection fails, uses the message
+ * and the stack instead, so that every thrown value results in text.
  */
 export function loggedError(error: unknown): LoggedError {
   const message = textOf(error);
@@ -50,7 +50,7 @@ interface ErrorLogger {
 }
 
 /**
- * Logs an error. The message says what happened and contains the text of the error. The rest goes into the stack, which Nest's
+ * Logs an error. The message says what happened and contains the text of the error. The rest is passed as the stack, which Nest's
  * loggers write below the message or into a separate field.
  *
  * @param others further errors, logged with the label `ofOthers`.
@@ -98,7 +98,7 @@ function inspected(error: unknown): string | undefined {
   try {
     const shown = inspect(error, { depth: DEPTH, maxArrayLength: 20, maxStringLength: 2_000 });
     if (shown.length <= MAX_LENGTH) return shown;
-    // The stack comes first and the cause last, so the middle is cut.
+    // The stack comes first and the cause last, so the middle is left out.
     const half = MAX_LENGTH / 2;
     const left = shown.length - MAX_LENGTH;
     return `${shown.slice(0, half)}\n... ${left} more characters ...\n${shown.slice(-half)}`;

@@ -71,7 +71,7 @@ export function isErrorOf<T>(
   }
 }
 
-/** Returns a single error as it is, and several as an `AggregateError` that keeps their order and names the first. */
+/** Returns a single error unchanged, and several as an `AggregateError` that keeps their order and names the first. */
 export function combined(errors: readonly unknown[]): unknown {
   if (errors.length === 1) return errors[0];
   return new AggregateError(errors, `${errors.length} errors, the first: ${textOf(errors[0])}`);
@@ -98,7 +98,7 @@ export type Abortable = Pick<AbortSignal, 'aborted' | 'reason'>;
 const ABORT_NAMES: readonly unknown[] = ['AbortError', 'CanceledError'];
 const ABORT_CODES: readonly unknown[] = ['ABORT_ERR', 'ERR_CANCELED'];
 
-/** Returns true for the reason of an abort, and for the abort errors that APIs throw in its place. */
+/** Returns true for the reason of an abort, and for the abort errors that APIs throw instead of that reason. */
 export function isAbortError(error: unknown, signal: Abortable): boolean {
   if (error === signal.reason) return true;
   try {

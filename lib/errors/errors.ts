@@ -28,7 +28,7 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**
  * Base class of the errors that this library throws. The library never wraps an error of the application (from a constructor, a
- * handler or a disposer) in one.
+ * handler or a disposer) in one of them.
  *
  * @publicApi
  */
@@ -57,15 +57,15 @@ export abstract class StartUpError extends ScopedWorkerError {
   }
 }
 
-/** Sets properties that Node doesn't print below an uncaught error, whose message already says the same. */
+/** Sets properties so that Node doesn't print them below an uncaught error: the error's message already says the same. */
 function hide(error: Error, properties: object): void {
   for (const [name, value] of Object.entries(properties))
     Object.defineProperty(error, name, { value });
 }
 
 /**
- * Thrown if start-up finds problems of more than one kind, or a finding that `scopeValidation` doesn't accept. The error lists them
- * all.
+ * Thrown if start-up finds problems of more than one kind, or a finding that `scopeValidation` doesn't accept. The error lists all
+ * of them.
  *
  * @publicApi
  */
@@ -208,7 +208,7 @@ export class ScopeClosedError extends ScopedWorkerError {
 /**
  * Reports a tick that ran longer than its `timeoutMs`. The error is the reason of the tick's signal and the `error` of the tick's
  * report. `cause` is a different error that the handler threw after the abort, or the `WriteTimeoutError` of a write that
- * waited for its turn.
+ * was waiting for the write lock.
  *
  * @publicApi
  */
@@ -253,7 +253,8 @@ const TEXTS = {
 } as const;
 
 /**
- * Thrown if a second call waits for a `PeriodicTimer`, or if `periodMs` is set after the timer has ended.
+ * Thrown if a call would wait for a `PeriodicTimer` while an earlier call still waits, or if `periodMs` is set after the timer has
+ * ended.
  *
  * @publicApi
  */

@@ -1,7 +1,7 @@
 /** An error that doesn't make a tick fail. The code that catches it emits `failure:stray`. */
 export interface StrayFailure {
   /**
-   * - `abort-listener`: a listener threw: it was registered on the abort signal of a tick, a background worker or a source.
+   * - `abort-listener`: a listener on the abort signal of a tick, a background worker or a source threw.
    * - `wait-for`: work passed to `waitFor` failed after the scope's own work had failed with another error.
    * - `late-disposer`: a disposer failed after the library had stopped waiting for it, or on an instance that was built late.
    * - `engine`: the engine failed to stop, to change a schedule, or to return its next due time.

@@ -23,11 +23,11 @@ import { ScopedWorkerEvents } from './scoped-worker-events.js';
 export class EventLog {
   readonly #logger = new Logger('ScopedWorker');
   /**
-   * The time of the last skip, in epoch milliseconds, by schedule. Ticks that were due by then belong to the same problem, whether
+   * The time of the last skip, in epoch milliseconds, by schedule. Ticks that were due by then belong to the same series, whether
    * they ran late or replaced skipped ones.
    */
   readonly #lastSkips = new Map<string, number>();
-  /** The schedules whose refused statement was reported; undefined stands for all standalone scopes. */
+  /** The schedules whose refused statement was reported; undefined represents all standalone scopes. */
   readonly #refused = new Set<string | undefined>();
   /** The names of the work that the shutdown stopped waiting for. */
   #abandoned: readonly string[] = [];
@@ -71,7 +71,7 @@ export class EventLog {
     const { outcome, schedule, tickId, error, phase, disposeErrors, history } = report;
     if (report.reason === 'shutdown')
       this.#cancelled?.push(tickLabel(schedule, tickId, report.messageId));
-    if (report.items !== undefined) return; // each item that failed has its own line
+    if (report.items !== undefined) return; // each item that failed has its own log line
     if (outcome === 'succeeded' && history.length === 1 && disposeErrors.length === 0) return;
     const others = [
       ...history.slice(0, -1).flatMap((attempt) => attempt.disposeErrors),
@@ -202,7 +202,7 @@ function memoryLine(crossing: MemoryCrossing): string {
   return `Memory: ${reachedText(crossing)}. ${growthText(crossing.schedules)}`;
 }
 
-/** Returns the id of a tick, with its message and the number of attempts. */
+/** Returns the id of a tick, with the id of its message and the number of attempts. */
 function placeOf({ tickId, messageId, attempts }: TickReport): string {
   const message = messageId === undefined ? '' : `, message ${messageId}`;
   return `${tickId}${message}${attempts > 1 ? `, ${attempts} attempts` : ''}`;

@@ -43,7 +43,7 @@ export interface GraphProvider {
   readonly kind: ProviderKind;
   /** True if its class is marked with `@WebSocketGateway()`. */
   readonly isGateway: boolean;
-  /** The class of a provider of the kind `class`. The result of a factory isn't known before it runs. */
+  /** The class of a provider of the kind `class`. The result of a factory isn't known before the factory runs. */
   readonly type: Function | undefined;
   readonly lifetime: Lifetime;
   /** The scope that the provider itself declares. */
@@ -113,8 +113,8 @@ export class LifetimeGraph {
   }
 
   /**
-   * Returns the shortest chain of dependencies from a provider to the nearest one that fits, both ends included. The chain doesn't
-   * lead through providers that `passes` rejects.
+   * Returns the shortest chain of dependencies from a provider to the nearest one that `fits` accepts, including both ends. The
+   * chain doesn't lead through providers that `passes` rejects.
    */
   chainTo(
     from: GraphProvider,
@@ -140,7 +140,7 @@ export class LifetimeGraph {
   }
 
   /**
-   * Returns the chain from a provider to the nearest one that declares itself request-scoped, both ends included. The chain
+   * Returns the chain from a provider to the nearest one that declares itself request-scoped, including both ends. The chain
    * explains why Nest builds the first provider more than once; a singleton has no such chain. The chain ends at a durable provider
    * only if `from` is durable or there is no other chain. It neither leads through nor ends at a provider that `passes` rejects.
    */
@@ -164,7 +164,7 @@ export class LifetimeGraph {
     return this.treeOf(from, livesInScope);
   }
 
-  /** Returns a provider and everything that it depends on, along the dependencies that `leads` accepts, nearest first. */
+  /** Returns a provider and everything that it depends on, nearest first. Follows only dependencies that `leads` accepts. */
   treeOf(
     from: GraphProvider,
     leads: (to: GraphProvider, at: GraphProvider) => boolean,
@@ -188,7 +188,7 @@ export function livesInScope({ lifetime }: GraphProvider): boolean {
   return lifetime === 'request' || lifetime === 'bubbled' || lifetime === 'transient';
 }
 
-/** Returns the names of the links of a chain. */
+/** Returns the names of the links in a chain. */
 export function namesOf(links: readonly GraphProvider[]): string[] {
   return links.map(({ name }) => name);
 }

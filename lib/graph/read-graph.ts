@@ -30,7 +30,7 @@ export class ApplicationGraph {
 
   constructor(private readonly application: Application) {}
 
-  /** Works like `LifetimeGraph#chainToRequestScope`, but takes Nest's wrapper of a provider. */
+  /** Works like `LifetimeGraph#chainToRequestScope`, but takes Nest's wrapper for a provider. */
   chainToRequestScope(wrapper: NestWrapper): readonly GraphProvider[] | undefined {
     const provider = this.current.of(wrapper);
     return provider && this.current.chainToRequestScope(provider);
@@ -51,7 +51,7 @@ export function readGraph(modules: Iterable<NestModule>): LifetimeGraph {
   const found = new Map<NestWrapper, Pick<GraphProvider, 'place' | 'module'>>();
   for (const module of modules) {
     for (const { wrapper, place } of wrappersOf(module)) {
-      // A module may have a provider twice, for example also as an enhancer. Such a provider counts once.
+      // A module may have a provider twice, for example once as an enhancer. Such a provider counts once.
       if (!found.has(wrapper)) found.set(wrapper, { place, module: module.name });
     }
   }

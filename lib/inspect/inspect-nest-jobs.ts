@@ -32,7 +32,7 @@ export function inspectNestJobs(
       jobs.handlers.map((handler) => inspectJob(jobs, handler, fateOfSingleton(jobs), from)),
     ),
     ...skipped
-      .filter(({ runBy }) => runBy === undefined) // listed with the singleton
+      .filter(({ runBy }) => runBy === undefined) // the others are listed with the singleton
       .flatMap((jobs) =>
         jobs.handlers.map((handler) => {
           const name = handlerName(jobs.workerClass, handler);

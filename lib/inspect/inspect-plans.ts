@@ -12,7 +12,7 @@ export interface InspectedPlans {
   readonly plans: Plans | undefined;
 }
 
-/** Returns why Nest builds a worker in every tick, as a clause; undefined if a plan builds it, or might build it. */
+/** Returns why Nest, not a plan, builds a worker in every tick, as a clause; undefined if a plan builds it, or might do so. */
 export function whyNoPlan(
   worker: GraphProvider,
   { graph, schedules, resolution, hasLeakDetection, plans }: InspectedPlans,

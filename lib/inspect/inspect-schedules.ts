@@ -59,7 +59,7 @@ function dueOf({ kind, expression, everyMs, timeline, consumer, options }: Sched
 
 function nextRuns({ timeline, options }: Schedule, from: number): string[] {
   const runs: string[] = [];
-  const most = options.fixedDelay ? 1 : RUNS; // later ones depend on the time that each run takes
+  const most = options.fixedDelay ? 1 : RUNS; // later runs depend on how long each run takes
   const startAt = from + options.initialDelayMs;
   let due = timeline.first(startAt, options.initialDelayMs > 0);
   if (options.runOnStart) {

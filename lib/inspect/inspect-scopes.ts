@@ -38,7 +38,7 @@ export abstract class InspectedServices {
   abstract readonly registry: ScopedWorkerRegistry;
 }
 
-/** The inspected parts of an application: read from it if it has started, otherwise planned as its start-up would plan them. */
+/** The inspected parts of an application: read from a started application, or else planned as start-up would plan them. */
 interface Subject {
   readonly schedules: readonly InspectedSchedule[];
   readonly options: ModuleOptionsStore;
@@ -55,8 +55,8 @@ interface Subject {
  *
  * Pass an application that has started, or one that was created by `Test.createTestingModule().compile()` or by
  * `NestFactory.createApplicationContext(AppModule, { preview: true })`. In preview mode, Nest calls no constructor, so your
- * application opens no connection. Before start-up, the inspector doesn't know values from providers, such as the expression of
- * a cron: such a schedule is `undecided`. It doesn't know the options of `forRootAsync()` either; `notes` says so.
+ * application opens no connection. Before start-up, the inspector doesn't know values from providers, such as a cron expression:
+ * a schedule that needs such a value is `undecided`. It doesn't know the options of `forRootAsync()` either; `notes` says so.
  *
  * @param options.from the time from which `nextRuns` are calculated. Set it to compare the result with a snapshot. Default: now.
  * @throws {InvalidOptionsError} if an argument is invalid.

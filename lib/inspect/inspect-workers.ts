@@ -10,7 +10,7 @@ import { isInternalToken } from '../nest/index.js';
 import type { WorkerRoot } from '../validation/tick-graph.js';
 import type { InspectedProvider, InspectedWorker } from './inspection.interface.js';
 
-/** Returns a worker with the providers that are built for each of its ticks, and the disposals after the tick. */
+/** Returns a worker with the providers that are built for each of its ticks, and with what is disposed after each tick. */
 export function inspectWorker(
   { provider, handlers, around }: WorkerRoot,
   graph: LifetimeGraph,
@@ -25,7 +25,7 @@ export function inspectWorker(
 /**
  * Returns the tree of a worker and its dependencies.
  *
- * @param around scoped global enhancers, which follow the dependencies of the worker itself.
+ * @param around scoped global enhancers, which are listed after the worker's own dependencies.
  */
 function workerTree(
   worker: GraphProvider,
@@ -88,10 +88,10 @@ function whyItLives(provider: GraphProvider, graph: LifetimeGraph): string {
 }
 
 /**
- * Predicts the disposals after a tick, in the reverse order of construction. Nest builds the dependencies of a constructor
- * concurrently, so a dependency with more levels under it finishes later. Properties follow, then guards and other enhancers of the
- * class. A dependency is always disposed after its dependents. The real order of two independent providers may differ, because a
- * factory or an `onScopeInit` can take time.
+ * Predicts what is disposed after a tick, in the reverse order of construction. Nest builds the dependencies of a constructor
+ * concurrently, so a dependency with more levels under it is finished later. Injected properties follow, then the guards and other
+ * enhancers of the class. A dependency is always disposed after its dependents. The real order of two independent providers may
+ * differ, because a factory or an `onScopeInit` can take time.
  */
 function predictDisposal(
   worker: GraphProvider,
@@ -100,7 +100,7 @@ function predictDisposal(
 ): string[] {
   const built: { readonly provider: GraphProvider; readonly finished: number }[] = [];
   const known = new Map<string, number>();
-  /** Simulates the construction of a provider. @returns the round in which the construction finishes. */
+  /** Simulates building a provider. @returns the round in which the provider is finished. */
   const build = function* (
     provider: GraphProvider,
     owner: GraphProvider,
@@ -110,7 +110,7 @@ function predictDisposal(
     const key = instanceOf(provider, owner);
     const before = known.get(key);
     if (before !== undefined) return Math.max(before, begun);
-    known.set(key, begun); // for cycles
+    known.set(key, begun); // so that cycles end
     let round = begun;
     const buildAll = function* (isNext: (at: string) => boolean): Steps<void> {
       const start = round;
@@ -129,7 +129,7 @@ function predictDisposal(
     return round;
   };
   let finished = inSteps(build(worker, worker, 0));
-  // Nest builds these enhancers one after the other, when the handler is about to be called.
+  // Nest builds these enhancers one after the other, just before it calls the handler.
   for (const enhancer of around) finished = inSteps(build(enhancer, worker, finished));
   return built
     .toSorted((one, other) => one.finished - other.finished)
@@ -143,7 +143,10 @@ function disposed({ token, kind, name, type, disposer }: GraphProvider): string[
   return disposer === undefined ? [] : [`${type?.name || name}.${disposer}`];
 }
 
-/** Identifies an instance: Nest builds a transient once for each provider that injects it, directly or through other transients. */
+/**
+ * Returns a key that identifies an instance. Nest builds a transient once for each provider that injects it, directly or through
+ * other transients.
+ */
 function instanceOf({ id, lifetime }: GraphProvider, owner: GraphProvider): string {
   return lifetime === 'transient' ? `${id} of ${owner.id}` : `${id}`;
 }
@@ -153,7 +156,7 @@ function lifetimeOwner(provider: GraphProvider, owner: GraphProvider): GraphProv
   return provider.lifetime === 'transient' ? owner : provider;
 }
 
-/** Recursive work that may be too deep for the stack: it yields nested work instead of calling it. */
+/** Recursive work that may be too deep for the stack: it yields each nested call instead of making the call. */
 type Steps<Result> = Generator<Steps<unknown>, Result, unknown>;
 
 /** Runs recursive work to completion. */

@@ -9,7 +9,7 @@ export interface InspectedSchedule {
   readonly handler: string;
   readonly kind: ScheduleKind;
   /**
-   * The cron expression, or a text such as `every 5000 ms`, `5000 ms after the start` or `each message of ORDERS`. If a provider
+   * The cron expression, or text such as `every 5000 ms`, `5000 ms after the start` or `each message of ORDERS`. If a provider
    * supplies the timing, the text says so.
    */
   readonly due: string;
@@ -120,6 +120,6 @@ export interface ScopeInspection {
   }[];
   /** The parts of the application that the inspector can't see, and the reasons. */
   readonly notes: readonly string[];
-  /** The number of modules, and of providers, controllers and enhancers of each lifetime. */
+  /** The number of modules and, for each lifetime, the number of providers, controllers and enhancers. */
   readonly counts: Readonly<Record<Lifetime | 'modules', number>>;
 }

@@ -108,7 +108,7 @@ const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
 
 const instances = new WeakMap<object, { readonly instance: object; readonly scope: CallGuard }>();
 
-/** Returns the instance behind this library's proxies and wrappers from the application's `instanceDecorator`. */
+/** Returns the instance behind this library's proxies and behind the wrappers from the application's `instanceDecorator`. */
 export function instanceBehind(injected: object): object {
   let instance = bare(injected);
   for (let found = instances.get(instance); found !== undefined; found = instances.get(instance))

@@ -76,7 +76,7 @@ export class SurvivorCounts {
     }
   }
 
-  /** Returns a group, even if all its instances were collected, so that a cache of one entry isn't reported on every tick. */
+  /** Returns the same group even if all its instances were collected, so that a cache of one entry isn't reported on every tick. */
   private groupOf(schedule: string | undefined, className: string): Group {
     const key = JSON.stringify([schedule ?? null, className]);
     return getOrAdd(this.#groups, key, () => ({

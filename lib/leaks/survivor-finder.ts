@@ -33,7 +33,7 @@ export class SurvivorFinder {
   #survivors = new SurvivorCounts();
   /** Maps an object from a factory to the first scope that it was built for. */
   readonly #takers = new WeakMap<object, object>();
-  /** Objects that factories returned to several scopes, so no scope owns them. */
+  /** Objects that no scope owns, because factories returned them to several scopes. */
   readonly #lent = new WeakSet<object>();
 
   constructor(

@@ -13,7 +13,7 @@ export interface Following {
   readonly dropped: DroppedScopes;
 }
 
-/** Notes the instances of one scope until it closes, and then has them followed. */
+/** Notes the instances of one scope until the scope closes, and then has these instances followed. */
 export class LeakWatchedScope implements WatchedScope {
   #instances: FollowedInstance[] = [];
   #endedAt: number | undefined;
@@ -89,7 +89,7 @@ export class DroppedScopes {
     });
   }
 
-  /** Follows a scope. @param handle the handle of the scope; only the code that opened the scope may keep it. */
+  /** Follows a scope. @param handle the handle of the scope; only the code that opened the scope may keep this handle. */
   follow(handle: object, scope: ProviderScope, place: string | undefined): void {
     const opened = { scope, place, openedAt: new Date(), startedAt: performance.now() };
     this.#handles.register(handle, opened, scope);

@@ -8,7 +8,7 @@ import { ModuleOptionsStore } from '../options/module-options-store.js';
 import type { ScheduleInfo } from '../registry/schedule-info.js';
 import { ScopedWorkerRegistry } from '../registry/scoped-worker-registry.js';
 
-/** Logs the schedules at start-up, so that a job that is due in five minutes doesn't look like a missing one. */
+/** Logs the schedules at start-up, so that a job that is due in five minutes doesn't seem to be missing. */
 export class Announcement {
   readonly #logger = new Logger('ScopedWorker');
 

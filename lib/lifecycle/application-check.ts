@@ -23,7 +23,7 @@ export class ApplicationCheck {
 
   /**
    * Checks the workers; runs before any `onModuleInit` of the application. Does nothing when Nest calls the hooks again, as
-   * for `connectMicroservice(options, { deferInitialization: true })`: a second check would undo changes to the schedules.
+   * it does for `connectMicroservice(options, { deferInitialization: true })`: a second check would undo changes to the schedules.
    */
   async begin(): Promise<void> {
     if (this.book.isFilled) return;

@@ -17,12 +17,13 @@ const CLOSED =
  * During the shutdown, waits for running ticks and for the work of `ProviderScopeFactory.run()`. Aborts ticks after
  * `drainTimeoutMs`, and stops waiting when `shutdownTimeoutMs` has elapsed or a second signal arrives.
  *
- * Standalone scopes can open until the last shutdown hook of the application has run. Only then does the library call `Drain.close()`.
+ * Standalone scopes can be opened until the last shutdown hook of the application has run. Only then does the library call
+ * `Drain.close()`.
  *
  * Aborts work that itself requested the shutdown (`await app.close()` in a handler), and doesn't wait for that work.
  */
 export class Drain {
-  /** The patience of `run()`, which the shutdown calls before `close()`. */
+  /** Limits the waits. Set by `run()`, which the shutdown calls before `close()`. */
   #patience = new Patience(0);
   /** The ticks and standalone scopes that `shutdown:finished` has reported as abandoned. */
   #abandoned: ReadonlySet<RunningWork | Scope> = new Set();

@@ -1,6 +1,6 @@
 import { isOf, type RunningWork, type RunningTicks } from '../tick/running-ticks.js';
 
-/** A call to `stop()` that waits: the running ticks that it is part of, and those that it waits for. */
+/** A waiting call to `stop()`: the running ticks that contain the call, and those that it waits for. */
 interface StopWait {
   readonly callers: readonly RunningWork[];
   readonly ends: readonly RunningWork[];

@@ -107,7 +107,7 @@ export class MemoryWatch implements LongRunning {
   }
 }
 
-/** Returns a function that calls `crossed` if the memory of a check has crossed the threshold since the previous check. */
+/** Returns a function that calls `crossed` if the memory has crossed the threshold since the previous check. */
 function onCrossing(
   threshold: MemoryThreshold | undefined,
   crossed: (direction: 'up' | 'down', crossing: MemoryCrossing) => void,

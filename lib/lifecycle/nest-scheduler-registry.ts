@@ -37,7 +37,7 @@ export function findSchedulerRegistry(nest: NestInside): NestSchedulerRegistry |
   return undefined;
 }
 
-/** Returns the instance of the provider with the given class name in the registry's module; undefined if it isn't there. */
+/** Returns the instance of the provider with the given class name in the registry's module; undefined if there isn't one. */
 function findBeside(
   nest: NestInside,
   registry: NestSchedulerRegistry,
@@ -118,7 +118,7 @@ export class NameHolders {
       };
     const text =
       nestJobNamed(this.nest.modules.values(), kind, name) ??
-      `${KINDS[kind].noun} that @nestjs/schedule runs`; // a job that no provider shows, such as that of an alias
+      `${KINDS[kind].noun} that @nestjs/schedule runs`; // a job that can't be found through any provider, such as that of an alias
     return { text, adder: undefined };
   }
 

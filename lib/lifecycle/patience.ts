@@ -7,7 +7,7 @@ export class Patience {
   #deadline = 0;
   #secondSignal: SecondSignal | undefined;
 
-  /** @param leftMs Milliseconds that the waits may still take. */
+  /** @param leftMs Milliseconds that the remaining waits may take in total. */
   constructor(private leftMs: number) {}
 
   /**

@@ -130,7 +130,7 @@ export class SchedulerRegistryBridge {
   }
 
   private takeAway(name: string, shown: Shown, target: NestSchedulerRegistry): void {
-    this.#shown.delete(name); // first, because deleting the entry stops or clears it, which must not change the schedule
+    this.#shown.delete(name); // first, because deleting the entry stops or clears the entry, which must not change the schedule
     if (isThere(target, name, shown)) deleteFrom(target, name, shown.kind);
   }
 
@@ -205,7 +205,7 @@ export class SchedulerRegistryBridge {
   }
 
   /**
-   * Pauses the schedule of a stopped job, and waits for its running ticks. If the job is gone a microtask later, removes the
+   * Pauses the schedule of a stopped job, and waits for its running ticks to end. If the job is gone a microtask later, removes the
    * schedule, because `deleteCronJob()` stops a job before deleting it.
    */
   private async stop(name: string, target: NestSchedulerRegistry): Promise<void> {
@@ -231,7 +231,7 @@ function timeOf({ expression, options: { timeZone, utcOffset } }: Schedule): Cro
  * Returns the expression of a `CronTime`, which may come from another copy of `cron`. The zone must be that of the schedule: a
  * `CronTime` without a zone uses that of the process.
  *
- * @throws Error if the value isn't a `CronTime`, or is for a date or another zone.
+ * @throws Error if the value isn't a `CronTime`, or if it has a date or another zone.
  */
 function expressionOf(time: unknown, schedule: Schedule): string {
   const { source, ...zone } = (time ?? {}) as Partial<CronTime>;

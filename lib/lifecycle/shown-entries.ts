@@ -19,7 +19,7 @@ export type JobCallbacks = ((this: unknown, onComplete: unknown) => unknown)[];
 
 /**
  * Makes a `CronJob` that has no timer and whose methods act on a schedule. `waitForCompletion` follows the overlap rule of the
- * schedule: if it is true, the job's `stop()` and `fireOnTick()` return promises that wait for the run.
+ * schedule: if it is true, the job's `stop()` and `fireOnTick()` return promises that wait for the run to finish.
  *
  * @param callbacks receives the functions from `addCallback()`.
  */
@@ -71,7 +71,7 @@ export function shownJob(
 
 /**
  * Makes a timer that never fires, for code that expects the timer of a schedule. The timer calls `onClear` once, when it is
- * cleared: with `clearInterval()` or `clearTimeout()` (also by its number), `close()` or `using`.
+ * cleared: with `clearInterval()` or `clearTimeout()` (including by its number), `close()` or `using`.
  *
  * In Node 20 to 26, clearing a timer always writes `null` to `_onTimeout` (`lib/timers.js`). The fake clocks of Jest, Vitest
  * and sinon lack this field, and read the number of a timer only to clear it.

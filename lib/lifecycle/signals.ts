@@ -57,7 +57,7 @@ export class SecondSignal {
   }
 }
 
-/** This is later than most calls to `enableShutdownHooks()`, which may follow `listen()`; scripts have ended by then. */
+/** Later than most calls to `enableShutdownHooks()`, which may follow `listen()`; scripts have ended by then. */
 const LOOK_AFTER_MS = 10_000;
 
 /**

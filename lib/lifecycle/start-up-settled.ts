@@ -4,7 +4,7 @@ import type { NestInside } from '../nest/index.js';
 const LISTEN_WITHIN_MS = 100;
 
 /**
- * Waits until ticks that are due right after start-up can run. First `init()` must return and a server must listen, because a
+ * Waits until ticks that are due right after start-up can run. `init()` must return first, and a server must listen, because a
  * CPU-bound handler would delay both, and `app.listen()` begins only after `init()`. A microservice doesn't report that it listens.
  */
 export class StartUpSettled {

@@ -5,7 +5,7 @@ const SURE_ERRORS = 2;
 
 /**
  * Returns the average of the figures, in bytes, and whether it is certainly above zero. Leaves out the figure farthest from the
- * median: V8 sometimes takes or returns a page during a tick, which outweighs all other figures.
+ * median: V8 sometimes takes or returns a page during a tick, and that figure outweighs all others.
  */
 export function summaryOf(figures: readonly number[]): { mean: number; isSure: boolean } {
   const kept = withoutFarthest(figures);
@@ -52,7 +52,7 @@ export function isScattered(figures: readonly number[], suspectedBytes: number):
   return greatest - least > suspectedBytes / 2;
 }
 
-/** Returns true if all figures are above zero, outliers aside: the median of ticks that only replace data is sometimes a few KB. */
+/** Returns true if all figures except outliers are above zero. The median can be a few KB even if the ticks only replace data. */
 export function isAboveNothing(figures: readonly number[]): boolean {
   return rangeOf(figures).least > 0;
 }

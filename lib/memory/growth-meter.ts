@@ -6,7 +6,7 @@ import type { MemorySource } from './process-memory.js';
 const WARM_UP_TICKS = 1;
 /** The number of ticks that are measured without delay, for an early answer. */
 const EAGER_TICKS = 10;
-/** The maximum share of time that measuring takes after the eager ticks, over all schedules. */
+/** The maximum share of time that measuring takes after the eager ticks, across all schedules. */
 const SHARE_OF_TIME = 0.01;
 /** After this many consecutive ticks that couldn't be measured alone, a schedule is measured together with others. */
 const MIXED_AFTER_TICKS = 10;
@@ -29,7 +29,7 @@ interface Measuring {
   readonly isConfirming: boolean;
   /** Stops watching for collections; undefined without a watch, and once the measurement is spoiled. */
   endWatch: (() => boolean) | undefined;
-  /** True if the tick has finished, and only the second reading is left. */
+  /** True if the tick has finished, so that only the second reading remains. */
   hasEnded: boolean;
 }
 
@@ -200,7 +200,7 @@ export class GrowthMeter {
   }
 }
 
-/** Ends the watch. @returns true if the measurement is spoiled: V8 has collected garbage of earlier ticks since this tick began. */
+/** Ends the watch. @returns true if the measurement is spoiled: V8 has collected garbage from earlier ticks during this tick. */
 function endWatching(measuring: Measuring): boolean {
   return measuring.endWatch === undefined || measuring.endWatch();
 }

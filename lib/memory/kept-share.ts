@@ -2,12 +2,12 @@ import type { GrowthEstimates, TickCounts } from './schedule-growth.js';
 
 /** The number of collections that count; older growth says nothing about the present. */
 const KEPT_POINTS = 10;
-/** Growth smaller than this share of the heap is lost among other changes. */
+/** Growth smaller than this share of the heap can't be distinguished from other changes. */
 const LEAST_PART = 0.1;
 
 /**
- * Corrects the measured growth with what V8's own full collections find alive. A tick that replaces the data of an earlier tick
- * (in a cache, for example) leaves something each time, yet nothing grows. Only a full collection shows this.
+ * Corrects the measured growth by the size of the heap after V8's own full collections. A tick that replaces the data of an
+ * earlier tick (in a cache, for example) leaves something each time, yet nothing grows. Only a full collection shows this.
  */
 export class KeptShare {
   readonly #points: { readonly heapBytes: number; readonly counts: TickCounts }[] = [];

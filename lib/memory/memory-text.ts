@@ -5,7 +5,7 @@ import type { ScheduleGrowth } from './schedule-growth.js';
 /** The maximum number of schedules in a log line; the event lists all of them. */
 const NAMED = 3;
 
-/** Returns the memory in use, as the threshold counts it: `RSS 512 MiB`. */
+/** Returns the memory in use, as the threshold measures it, for example `RSS 512 MiB`. */
 function levelText(sample: MemorySample, { option }: MemoryThreshold): string {
   const { rssBytes, heapUsedBytes, heapLimitBytes, limitBytes, percent } = sample;
   if (option.endsWith('Mb')) return `RSS ${bytesText(rssBytes)}`;

@@ -20,7 +20,7 @@ export interface MemorySample {
   readonly rssBytes: number;
   /** The size of all objects in V8's heap, including garbage that hasn't been collected yet, but not buffers. */
   readonly heapUsedBytes: number;
-  /** The size (`--max-old-space-size`) beyond which V8 ends the process. */
+  /** The heap size (`--max-old-space-size`) beyond which V8 ends the process. */
   readonly heapLimitBytes: number;
   /** The memory available to the process: the limit of its container, or else the total memory of the machine. */
   readonly limitBytes: number;
@@ -44,13 +44,13 @@ export abstract class MemorySource {
    * Returns the size of the heap and the buffers right after a full collection; undefined if that isn't possible or takes too long.
    */
   abstract liveBytes(): number | undefined;
-  /** Returns true if a full collection of V8 has been detected since the last call; a collection may be missed. */
+  /** Returns true if a full collection by V8 has been detected since the last call; a collection may be missed. */
   abstract wasCollected(): boolean;
-  /** Watches for full collections until you call the returned function, which returns true if there was one; none is missed. */
+  /** Watches for every full collection until you call the returned function, which returns true if there was one. */
   abstract watchCollections(): () => boolean;
 }
 
-/** The largest heap for full collections: in a larger one, they would pause the process for more than about 250 ms. */
+/** The largest heap in which full collections are run: in a larger one, they would pause the process for more than about 250 ms. */
 const LARGEST_HEAP_BYTES = 256 * MIB;
 
 /** Reads the memory of this process. */

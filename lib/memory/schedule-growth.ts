@@ -13,7 +13,7 @@ export interface ScheduleGrowth {
   readonly ticks: number;
   /** The number of ticks that the figures come from, including ticks that finished while another one was measured. */
   readonly measuredTicks: number;
-  /** The bytes that one tick leaves permanently, estimated from the last measurements. */
+  /** The bytes that one tick leaves in memory permanently, estimated from the last measurements. */
   readonly bytesPerTick: number;
   /** `bytesPerTick` times `ticks`: what the schedule has added so far. */
   readonly bytes: number;
@@ -50,7 +50,7 @@ class Account {
   learned = { mean: 0, isSure: false };
   /** The figures of the last complete confirmation: what a tick left between two full collections. */
   confirmed: readonly number[] = [];
-  /** The number of ticks when that confirmation was complete. */
+  /** The number of ticks that had finished when that confirmation was complete. */
   confirmedAt = 0;
   /** The figures of an incomplete confirmation; the last complete one still counts. */
   confirming: number[] = [];
@@ -97,7 +97,7 @@ export class GrowthEstimates {
     let squares = 0;
     for (const [schedule, account] of this.#accounts) {
       const count = this.ticksSince(since, schedule);
-      // A schedule that was removed and added again meanwhile has fewer ticks than before.
+      // A schedule that was removed and added again in the meantime has fewer ticks than before.
       if (count <= 0) continue;
       parts.push({ account, count });
       unexplained -= count * account.learned.mean;
@@ -162,7 +162,7 @@ export class GrowthEstimates {
   /**
    * Returns the schedules that grow, starting with the one that has added the most.
    *
-   * @param keptShare The share of the measured growth that stays, from 0 to 1; applies to schedules without a confirmation.
+   * @param keptShare The share of the measured growth that stays, from 0 to 1; applies to schedules whose growth is not confirmed.
    */
   growing(keptShare: number): ScheduleGrowth[] {
     return this.estimates()

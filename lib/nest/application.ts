@@ -64,8 +64,8 @@ interface GrowingWrapper extends NestWrapper {
 
 /**
  * Rejects Nest 11.1.20 to 11.1.23 (nestjs/nest#16939, #16947). While the dependencies of a provider are still being resolved, these
- * versions decide whether the provider is static, and keep the answer. This function tests for that with two wrappers, because a
- * bundle has no version to read. Releases before 11.1.20 keep the answer as well, but decide later; their injector has no
+ * versions decide whether the provider is static, and cache the answer. This function tests for that with two wrappers, because a
+ * bundle has no version to read. Releases before 11.1.20 cache the answer as well, but decide later; their injector has no
  * `createResolutionContext()`.
  *
  * @throws {UnsupportedNestError}

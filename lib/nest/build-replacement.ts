@@ -1,7 +1,7 @@
 import type { NestWrapper } from './nest-types.js';
 import { isFactory } from './provider-kind.js';
 
-/** Replaces an instance with another object while Nest builds it. */
+/** While Nest builds an instance, replaces it with another object. */
 export class BuildReplacement {
   /** Undefined until an instance has been replaced. */
   #made: { readonly instance: unknown; readonly standIn: unknown } | undefined;
@@ -18,7 +18,7 @@ export class BuildReplacement {
    * instances to inject, the wrapper, that wrapper again as the target, and the context.
    *
    * From 11.0.0 to 12.5.1, Nest calls `new wrapper.metatype(...)` or `target.metatype(...)`. The changed `metatype` returns the
-   * replacement, because Nest marks the instance as resolved too early to replace it afterwards.
+   * replacement, because Nest marks the instance as resolved too early to replace it afterward.
    */
   argumentsFor([instances, wrapper, target, ...rest]: unknown[]): unknown[] {
     if (isFactory(this.wrapper)) {

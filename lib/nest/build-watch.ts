@@ -7,8 +7,8 @@ import { watchProperties } from './resolved-properties.js';
 const watched = new WeakSet<NestInjector>();
 
 /**
- * Observes what an injector builds. Every `ModuleRef` has an injector, which its `resolve()` uses. So the observer sees the graph
- * of a tick as well as the providers that a handler resolves by hand.
+ * Observes what an injector builds. Every `ModuleRef` has an injector, which its `resolve()` uses. So the observer sees the worker
+ * and its dependencies as well as the providers that a handler resolves by hand.
  *
  * `Injector#instantiateClass` is the only place where Nest calls a constructor or a factory. Up to 11.x, its fourth argument is the
  * context id; from 12 on, it is a resolution context that contains the id.

@@ -3,7 +3,7 @@ import type { ContextId, NestInstanceHost, NestWrapper } from './nest-types.js';
 import type { Preparation } from './preparation.js';
 
 /**
- * The members of an `InstanceWrapper` that lead to its instances. The stores are read only in versions of Nest without
+ * The members of an `InstanceWrapper` that lead to its instances. `existing()` reads the stores only in versions of Nest without
  * `getExistingInstancesByContextId()`.
  */
 interface OpenWrapper {
@@ -13,7 +13,7 @@ interface OpenWrapper {
   getInstanceByContextId(...of: unknown[]): NestInstanceHost;
 }
 
-/** Returns the entries of a wrapper for a context id; builds nothing. */
+/** Returns a wrapper's entries for a context id; builds nothing. */
 function existing(wrapper: NestWrapper, contextId: ContextId): NestInstanceHost[] {
   const open = wrapper as unknown as OpenWrapper;
   if (open.getExistingInstancesByContextId) return open.getExistingInstancesByContextId(contextId);
@@ -42,15 +42,18 @@ export function inquirerIdsOf(
 }
 
 /**
- * Makes the dependents of a new instance wait for its load. Nest marks the instance as resolved when it is constructed, and injects
- * resolved instances without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1). A dependent may look up the instance in
- * the same turn of the microtask queue, so this class withholds the mark from the start.
+ * Makes the dependents of a new instance wait until it is loaded. Nest marks the instance as resolved when it is constructed, and
+ * injects resolved instances without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1). A dependent may look up the
+ * instance in the same turn of the microtask queue, so this class prevents the mark from the start.
  */
 export class HeldInstance {
   #host: NestInstanceHost | undefined;
   #isConstructed = false;
 
-  /** @param preparation the instance's preparation. Code that runs in it sees a resolved instance, so no code waits for itself. */
+  /**
+   * @param preparation the instance's preparation. Code that is part of it sees the instance as resolved, so no code waits for
+   * itself.
+   */
   constructor(private readonly preparation: Preparation) {}
 
   /** Replaces arguments of `Injector#instantiateClass`, so that Nest doesn't mark the new instance as resolved yet. */

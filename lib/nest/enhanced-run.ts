@@ -102,11 +102,11 @@ export class EnhancedRun {
   readonly #host: object;
   /** The calls to the handler that haven't settled. */
   readonly #calls = new Set<Promise<unknown>>();
-  /** The number of open subscriptions to Observables of the handler. */
+  /** The number of open subscriptions to Observables from the handler. */
   #subscriptions = 0;
-  /** Fails when an abort ends the wait for the interceptors. */
+  /** Emits an error when an abort ends the wait for the interceptors. */
   readonly #cut = new Subject<never>();
-  /** Emits after `#cut` has failed, to end the Observables to which interceptors have themselves subscribed. */
+  /** Emits after `#cut` has emitted the error, to end the Observables to which interceptors have themselves subscribed. */
   readonly #ended = new ReplaySubject<void>(1);
 
   constructor(
@@ -155,7 +155,7 @@ export class EnhancedRun {
     return lastValueFrom(stream, { defaultValue: undefined });
   }
 
-  /** Calls the handler. If it stops because of an abort, no interceptor can hide that. */
+  /** Calls the handler. If the handler stops because of an abort, no interceptor can hide that. */
   private handle(): Promise<unknown> {
     const { signal } = this.prepared;
     const call = this.held(() => this.call());
@@ -177,7 +177,7 @@ export class EnhancedRun {
     return defer(() => this.subscribed(result));
   }
 
-  /** Keeps the scope open while the handler's Observable runs: an interceptor may subscribe to it without waiting for its end. */
+  /** Keeps the scope open while the handler's Observable runs: an interceptor may subscribe to it without waiting for it to end. */
   private subscribed(source: Observable<unknown>): Observable<unknown> {
     const { signal } = this.prepared;
     if (signal.aborted) this.end(signal.reason);
@@ -192,8 +192,8 @@ export class EnhancedRun {
   }
 
   /**
-   * Ends the wait for the interceptors: immediately while an Observable from the handler is running, and otherwise once the results
-   * of all calls have passed through.
+   * Stops waiting for the interceptors: immediately while an Observable from the handler is running, and otherwise once the results
+   * of all calls have passed through them.
    */
   private async endAfterCalls(): Promise<void> {
     if (this.#subscriptions === 0) {

@@ -29,7 +29,7 @@ export interface DeclaredEnhancers {
   readonly owner: Function;
   /** The result of `getHandler()`, for `Reflector`: the method, or the decorated method that it overrides. */
   readonly handler: Function | undefined;
-  /** The enhancers of each kind: first those of the class, then those of the method. */
+  /** The enhancers of each kind: those of the class, followed by those of the method. */
   readonly enhancers: Readonly<Record<EnhancerKind, readonly Declared[]>>;
   readonly params: readonly DeclaredParam[];
   /** True if no enhancer applies. Pipes apply to decorated parameters only. */
@@ -81,9 +81,9 @@ export function enhancerClasses(owner: Function, method: string): Function[] {
 }
 
 /**
- * Returns the method and those that it overrides. Nest reads decorators from the function of a method, so an override inherits
- * none. In this library, an override keeps its schedule, so it keeps its enhancers too: each kind applies until an override
- * declares its own.
+ * Returns the method and the methods that it overrides. Nest reads decorators from the function of a method, so an override
+ * inherits none. In this library, an override keeps its schedule, so it keeps its enhancers too: each kind applies until an
+ * override declares its own.
  */
 function methodsOf(owner: Function, method: string): Function[] {
   const methods: Function[] = [];

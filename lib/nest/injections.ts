@@ -16,7 +16,7 @@ export interface Injection {
 export interface MissingInjection {
   /** The injection point, as in `Injection`. */
   readonly at: string;
-  /** Undefined in case of a circular import. */
+  /** Undefined in the case of a circular import. */
   readonly token: unknown;
 }
 
@@ -71,9 +71,9 @@ export function injectionsOf(wrapper: NestWrapper): Injection[] {
 
 /**
  * Returns the dependencies that keep Nest from building a provider: those that aren't optional and aren't visible to the provider's
- * module. Nest 12 itself rejects them at start-up. Before the first request, Nest 11.2 doesn't check providers that are declared as
- * request-scoped or transient. If Nest has resolved a provider, nothing counts as missing, because versions differ in what they
- * accept.
+ * module. Nest 12 itself rejects such a provider at start-up. Before the first request, Nest 11.2 doesn't check providers that are
+ * declared as request-scoped or transient. If Nest has resolved a provider, nothing counts as missing, because versions differ in
+ * what they accept.
  */
 export function missingInjectionsOf(wrapper: NestWrapper): MissingInjection[] {
   if (wrapper.initTime !== undefined) return [];
@@ -169,7 +169,7 @@ function lookUp(wrapper: NestWrapper, given: unknown): NestWrapper | undefined {
   return found?.isAlias === true && wrapper.isAlias !== true ? behind(found) : found;
 }
 
-/** Returns the target of an alias, as Nest 11.2 and 12 inject it; the alias itself if it has no target. */
+/** Returns the target that Nest 11.2 and 12 inject for an alias, or the alias itself if it has no target. */
 function behind(alias: NestWrapper): NestWrapper {
   const passed = new Set<NestWrapper>();
   let at: NestWrapper | undefined = alias;
@@ -181,7 +181,7 @@ function behind(alias: NestWrapper): NestWrapper {
   return at === undefined || at.isAlias === true ? alias : at;
 }
 
-/** Returns the token of an entry of `inject`: that of `{ token, optional }`, or the entry itself. */
+/** Returns the token in an entry of `inject`: the `token` of `{ token, optional }`, or the entry itself. */
 function optionalToken(given: unknown): unknown {
   return typeof given === 'object' && given !== null && 'token' in given ? given.token : given;
 }

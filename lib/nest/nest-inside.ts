@@ -32,8 +32,8 @@ interface Transport {
 }
 
 /**
- * Accesses the running application: its modules, its module references, and the order of its hooks. Only the files of this
- * folder read what Nest doesn't publish; a comment marks each such access.
+ * Accesses the running application: its modules, its module references, and the order of its hooks. Only the files in this folder
+ * read what Nest doesn't publish; a comment marks each such access.
  */
 export class NestInside extends Application {
   /** True once start-up is complete. */

@@ -33,7 +33,7 @@ export interface NestWrapper {
   addEnhancerMetadata(enhancer: NestWrapper): void;
 }
 
-/** The entry of a wrapper for one context id. */
+/** A wrapper's entry for one context id. */
 export interface NestInstanceHost {
   readonly instance: unknown;
   readonly isResolved?: boolean;
@@ -99,7 +99,7 @@ export interface OpenLazyModuleLoader {
 export interface OpenContainer {
   /** The options of `NestFactory.create()`. */
   readonly contextOptions?: { readonly instrument?: { readonly instanceDecorator?: unknown } };
-  /** The same options, also in 11.0. */
+  /** The same options; also present in 11.0. */
   readonly _contextOptions?: { readonly preview?: boolean };
   getModules?(): ModulesContainer;
 }

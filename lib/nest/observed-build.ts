@@ -55,7 +55,7 @@ export async function observe(
       ? undefined
       : new BuildReplacement(wrapper, observer.standIn, isPassedOn);
   const preparation = new Preparation(observer.key);
-  // A circular dependency must reach its dependents earlier.
+  // An instance in a circular dependency must reach its dependents earlier.
   const held = isCircular || plain.has(wrapper) ? undefined : new HeldInstance(preparation);
   const given = replacement?.argumentsFor(args) ?? args;
   const build = (): Promise<unknown> => instantiate(held?.argumentsFor(given) ?? given);
@@ -95,7 +95,7 @@ export async function observe(
   return instance;
 }
 
-/** Returns true if a durable provider that is injected into the factory holds the result, for example the pool of a tenant. */
+/** Returns true if a durable provider that is injected into the factory holds the result, for example a tenant's pool. */
 function isHeldByDurable(
   injector: NestInjector,
   made: unknown,

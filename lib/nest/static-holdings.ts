@@ -4,8 +4,8 @@ import type { NestInside } from './nest-inside.js';
 import { isReadyMade, isSingleton } from './provider-kind.js';
 
 /**
- * Finds out whether a static provider holds an object: as its instance, or as an own property of that instance. Also looks inside
- * a `Map` or plain object in such a property, which may hold one pool for each tenant.
+ * Finds out whether a static provider holds an object: as its instance, or in an own property of that instance. Also looks inside a
+ * `Map` or plain object in such a property, which may hold one pool for each tenant.
  *
  * Skips maps of more than 1,000 entries. Skips arrays and sets, in which providers often track objects that others own. Cannot
  * read private `#fields` or closures; `shared()` is for objects held there.

@@ -7,8 +7,8 @@ export function tokenText(token: unknown): string {
 }
 
 /**
- * Matches the description of a repository token. The description also names the module, for Nest's error if a class can't inject
- * the token.
+ * Matches the description of a repository token. The description also names the module, for the error that Nest throws if a class
+ * can't inject the token.
  */
 const SCOPED_REPOSITORY = /^scoped (Repository of .*), from ScopedTypeOrmModule\.forFeature\(\)$/;
 
@@ -44,7 +44,7 @@ export function partsOfScopedToken(
   return dataSource === undefined ? undefined : { entity, dataSource };
 }
 
-/** Returns a readable text for the tokens from `nestjs-scoped-worker/typeorm`, such as `Repository:<data source>:<entity>`. */
+/** Returns readable text for a token from `nestjs-scoped-worker/typeorm`, such as `Repository:<data source>:<entity>`. */
 function ownTokenText(token: string): string {
   const [, what, name = ''] =
     /^nestjs-scoped-worker:(Connection|Transaction|EntityManager|Repository):(.*)$/.exec(token) ??
@@ -73,7 +73,7 @@ function nameOf(token: Function): string {
   return /^class ([\w$]+)/.exec(source)?.[1] ?? name;
 }
 
-/** Returns the token of an entry of `inject`: the entry itself, or the current result of `forwardRef(() => Token)`. */
+/** Returns the token in an entry of `inject`: the entry itself, or the current result of `forwardRef(() => Token)`. */
 export function injectedToken(given: unknown): unknown {
   const { forwardRef } = (given ?? {}) as { forwardRef?: unknown };
   const isReference = typeof given === 'object' && typeof forwardRef === 'function';

@@ -13,7 +13,7 @@ type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
 
 /** Collects the options of every import of `ScopedWorkerModule`. */
 export class ModuleOptionsStore {
-  /** What each import passed, to be checked. */
+  /** The options that each import passed, to be checked. */
   readonly #given: ScopedWorkerModuleOptions[] = [];
   readonly #declared: ScopedWorkerModuleOptions[] = [];
   /** The options that apply: those of the first import, with every default filled in. The object stays the same. */
@@ -32,7 +32,7 @@ export class ModuleOptionsStore {
     return (Array.isArray(around) && around.length > 0) || typeof onOpen === 'function';
   }
 
-  /** Returns one text for each problem with the options. */
+  /** Returns one message for each problem with the options. */
   problems(): string[] {
     const problems = this.#given.flatMap(moduleOptionProblems);
     if (this.#declared.length === 0) {

@@ -17,7 +17,7 @@ export interface ScopedWorkerModuleOptions {
   readonly engine?: Engine;
   /**
    * Decides which findings stop start-up. Errors after which nothing can run, such as an invalid cron expression or a duplicate
-   * name, always do. `'strict'`: all errors and warnings. `'error'`: all errors; warnings are logged once. `'warn'`: no other
+   * name, always stop it. `'strict'`: all errors and warnings. `'error'`: all errors; warnings are logged once. `'warn'`: no other
    * findings; all are logged. `'off'`: the same, but nothing is logged, and lifetimes aren't checked. The option works the same
    * way in every environment.
    *
@@ -53,7 +53,7 @@ export interface ScopedWorkerModuleOptions {
    */
   readonly onOpen?: (tick: Tick) => void | Promise<void>;
   /**
-   * Hooks around every attempt of every tick, the first one outermost: `(tick, next) => cls.run(() => next())`. `next()` settles
+   * Hooks around every attempt of every tick, the first hook outermost: `(tick, next) => cls.run(() => next())`. `next()` settles
    * when the scope is disposed, and rejects with the error of an attempt that didn't succeed.
    *
    * If a hook throws before it calls `next()`, the attempt fails in the `open` phase; if it throws later, in the `around` phase. In

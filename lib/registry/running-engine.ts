@@ -8,8 +8,8 @@ import { isThenable } from '../util/values.js';
 import type { Straggler } from './long-running.js';
 
 /**
- * Runs the engine from the options, or the in-process engine. Notifies the engine of changes only while the engine is running. If
- * the engine fails at run time, only the error is emitted: the schedule book and the dispatcher work without the engine.
+ * Runs the engine from the options or, by default, the in-process engine. Notifies the engine of changes only while the engine is
+ * running. If the engine fails at run time, only emits the error: the schedule book and the dispatcher work without the engine.
  */
 export class RunningEngine {
   #engine: Engine | undefined;
@@ -34,7 +34,7 @@ export class RunningEngine {
     this.#isRunning = !this.#isStopped;
   }
 
-  /** Stops the engine; if it is still starting, as soon as it has started. Until it has stopped, `stragglers()` returns it. */
+  /** Stops the engine; if it is still starting, stops it once it has started. Until it has stopped, `stragglers()` returns it. */
   stop(): void {
     if (this.#isStopped) return;
     const starting = this.#isRunning ? undefined : this.#starting;

@@ -49,7 +49,7 @@ export class ScheduleBook implements LastReports {
     this.#schedules.set(schedule.name, schedule);
   }
 
-  /** Returns true if a schedule is in the book, or was before it was rescheduled; false if it has been removed. */
+  /** Returns true if the book has a schedule or its replacement; false if the schedule has been removed. */
   holds(schedule: EngineSchedule): boolean {
     const current = this.#schedules.get(schedule.name);
     const life = this.#lives.get(schedule); // undefined for a copy that an engine made
@@ -80,7 +80,7 @@ export class ScheduleBook implements LastReports {
 
   /** Keeps a report, but not its value or the reports of its items, which may be large and belong to the caller. */
   remember(report: TickReport, schedule: Schedule): void {
-    if (!this.holds(schedule)) return; // it was removed during the tick
+    if (!this.holds(schedule)) return; // the schedule was removed during the tick
     const isSmall = report.value === undefined && report.items === undefined;
     this.#lastReports.set(report.schedule, isSmall ? { ...report } : withoutResults(report));
   }

@@ -25,7 +25,7 @@ export interface ScheduleInfo {
    * `fixedDelay`, also undefined while a slot waits for its jitter and while its tick runs.
    */
   readonly nextRun: Date | undefined;
-  /** The report of the last tick, without `value` and `items`, so that no result is kept alive here. */
+  /** The report of the last tick, without `value` and `items`, so that this object keeps no result alive. */
   readonly lastReport: TickReport | undefined;
   /** The number of running ticks, including those of a removed schedule that had the same name. */
   readonly running: number;
@@ -43,7 +43,7 @@ export type ScheduleTiming =
 
 /**
  * A schedule that you add at run time, for example from a row of a table. Options that you leave out come from `@ScopedWorker()`
- * on the handler's class, then from `defaults` of the module; `overrides` don't apply.
+ * on the handler's class, then from the module's `defaults`; `overrides` don't apply.
  *
  * @publicApi
  */

@@ -80,7 +80,7 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Stops firing the schedule until `resume()`. A running tick continues, and the grid of due times doesn't move. With
+   * Stops firing the schedule until you call `resume()`. A running tick continues, and the grid of due times doesn't move. With
    * `forEach`, the running items continue and no others start; the rest of the list isn't caught up.
    *
    * @throws {UnknownScheduleError} if no schedule has this name.
@@ -89,7 +89,7 @@ export class ScopedWorkerRegistry {
     this.pauseAfter(name);
   }
 
-  /** @internal Pauses a schedule, but the list of `failed` continues: if one item fails, the others still run. */
+  /** @internal Pauses a schedule, but the list of the slot `failed` continues: if one item fails, the others still run. */
   pauseAfter(name: string, failed?: Slot): void {
     const schedule = this.book.get(name);
     const isNew = this.dispatcher.pause(schedule);
@@ -175,7 +175,7 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Runs `work` under the lock that the ticks of an `overlapKey` take. The work starts when no tick with this key is running, and
+   * Runs `work` under the lock that ticks with this `overlapKey` take. The work starts when no tick with this key is running, and
    * no such tick starts while `work` runs. For example, call this method in an HTTP handler that changes the same data as a job.
    *
    * The call also waits for earlier calls with the same key. A tick that comes due while the lock is taken follows its
@@ -184,7 +184,7 @@ export class ScopedWorkerRegistry {
    * wait for that work. The lock covers this process only. You can call `exclusive()` before start-up is complete and during the
    * shutdown, which doesn't wait for `work`.
    *
-   * @param options.signal Ends the wait, but not the work; for example `AbortSignal.timeout(2_000)`. Default: no limit.
+   * @param options.signal Ends only the wait, not `work` itself; for example `AbortSignal.timeout(2_000)`. Default: no limit.
    * @returns the result of `work`.
    * @throws the error that `work` threw; or `signal.reason`, if `signal` is aborted before `work` starts.
    * @throws {InvalidOptionsError} if an argument is invalid; nothing runs.

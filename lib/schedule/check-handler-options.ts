@@ -47,7 +47,7 @@ const CONSUMER_CHECKS: Readonly<Record<string, Check>> = {
   deadLetter: functionProblem,
 };
 
-/** The common options that a consumer has too, apart from `name`. The others are about due times, which messages don't have. */
+/** The common options that consumers also have, except `name`. The other options concern due times, which messages don't have. */
 const OF_CONSUMERS = [
   'disabled',
   'maxConcurrency',
@@ -82,7 +82,7 @@ export function workerOptionProblems(options: unknown): string[] {
   return problemsOf(options, NAMELESS_CHECKS, OF_DECORATOR);
 }
 
-/** Returns the problems with the options of a handler's decorator, each a clause to follow the decorator's name. */
+/** Returns the problems with the options of a handler's decorator, each as a clause to follow the decorator's name. */
 export function decoratorProblems(options: unknown, kind: ScheduleKind): string[] {
   if (kind === 'message') {
     const checks = { name: givenNameProblem, ...SHARED_CHECKS, ...CONSUMER_CHECKS };
@@ -100,7 +100,7 @@ export function misfits(options: unknown, kind: ScheduleKind): string[] {
     : [];
 }
 
-/** Returns the problems with one layer of handler options, each a clause to follow the name of the culprit. */
+/** Returns the problems with one layer of handler options, each as a clause to follow the name of the culprit. */
 export function handlerOptionProblems(options: unknown): string[] {
   return problemsOf(options, CHECKS);
 }

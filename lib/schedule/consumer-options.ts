@@ -16,8 +16,8 @@ export interface DeadLetter<T = unknown> {
 }
 
 /**
- * Puts a dead letter where someone can find it. `resolve` finds providers in a new scope for this call: first those that the
- * consumer's module sees, then those of the whole application.
+ * Puts a dead letter where someone can find it. `resolve` finds providers in a new scope for this call. It first
+ * searches the providers that the consumer's module sees, then those of the whole application.
  */
 export type DeadLetterHandler<T = unknown> = (
   letter: DeadLetter<T>,
@@ -36,7 +36,7 @@ export interface ConsumerOptions<T = never> extends Pick<
   /** The maximum number of messages in progress; none are prefetched. Minimum 1. Default: `maxConcurrency`, or else 1. */
   readonly concurrency?: number;
   /**
-   * The maximum number of deliveries: a message is put aside when its last delivery fails. If it arrives after that, it is put
+   * The maximum number of deliveries: a message is put aside when its last delivery fails. If it arrives again, it is put
    * aside without a call to the handler, because the process may have ended during its last delivery. Interrupted deliveries don't
    * count. Needs `deadLetter`, or a source that keeps dead letters itself. Minimum 1. Default: no limit.
    */

@@ -3,7 +3,7 @@ import type { CronFieldValues } from './cron-fields.js';
 
 type CronDate = ReturnType<CronTime['getNextDateFrom']>;
 
-/** The most that clocks are set back at one time, and the step of such changes, in minutes. */
+/** The most by which clocks are set back at one time, and the step size of such changes, in minutes. */
 const FOLD = { longest: 180, step: 30 };
 
 /** The longest time that a zone skips in spring, in minutes. */
@@ -14,8 +14,8 @@ const LONGEST_GAP = 120;
  * quarter of a millisecond.
  *
  * Corrects two errors in `cron` 4.4 around the end of daylight saving time. `cron` can return an instant before the requested one,
- * or one whose local time the expression doesn't name. In the second case, a job at a fixed local time would run twice: 03:00
- * in Berlin comes out as 02:00 and again as 03:00.
+ * or an instant whose local time doesn't match the expression. In the second case, a job at a fixed local time would run twice:
+ * 03:00 in Berlin comes out as 02:00 and again as 03:00.
  */
 export class CorrectedCron {
   readonly fields: CronFieldValues;
@@ -30,7 +30,7 @@ export class CorrectedCron {
     this.fields = fieldsOf(this.#time);
   }
 
-  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if no date matches (February 30). */
+  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if no date matches (as for February 30). */
   next(after: number): number | undefined {
     let from = after;
     for (;;) {
@@ -70,7 +70,7 @@ export class CorrectedCron {
   }
 }
 
-/** Reads the fields themselves: `CronTime#toJSON()` in `cron` 4.4 writes `*` for minutes such as `0-58`. */
+/** Reads the fields directly, because `CronTime#toJSON()` in `cron` 4.4 writes `*` for minutes such as `0-58`. */
 function fieldsOf(time: CronTime): CronFieldValues {
   const fields = time as unknown as Record<keyof CronFieldValues, object>;
   const valuesOf = (field: keyof CronFieldValues): number[] =>

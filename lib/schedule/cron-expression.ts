@@ -9,15 +9,16 @@ export interface CronZone {
   readonly utcOffset: number | undefined;
 }
 
-/** Results farther ahead than this are left to the `cron` package, which searches until eight years after the current date. */
+/** Due times farther ahead than this come from the `cron` package, which searches until eight years after the current date. */
 const FAR_MS = 2_800 * 86_400_000;
 
 /**
  * A cron expression: five fields, or six with seconds first; month and day names; presets such as `@daily`. Its due times are the
  * same as with `@Cron` from `@nestjs/schedule`, except for the ones that `CorrectedCron` corrects.
  *
- * The `cron` package reads the expression. Most due times are then found by a search through its fields, on a calendar without
- * time zones. Near a clock change, far ahead, and in a zone that `Intl` doesn't know, the `cron` package answers.
+ * The `cron` package reads the expression. This class finds most due times by searching the fields of the expression, on a
+ * calendar without time zones. Near a clock change, far ahead, and in a zone that `Intl` doesn't know, the `cron` package finds
+ * the due time.
  */
 export class CronExpression {
   readonly #zone: string;
@@ -34,12 +35,12 @@ export class CronExpression {
     this.#offsets = offsetsOf(this.#zone);
   }
 
-  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if no more follow (February 30). */
+  /** Returns the first due time after `after`, both in epoch milliseconds; undefined if no more follow (as for February 30). */
   next(after: number): number | undefined {
     return this.search(after) ?? this.corrected().next(after);
   }
 
-  /** Searches through the fields; returns undefined if the `cron` package must answer. */
+  /** Searches the fields; returns undefined if the `cron` package must find the due time. */
   private search(after: number): number | undefined {
     const offset = this.#offsets.at(after);
     if (offset === undefined) return undefined;
@@ -48,7 +49,7 @@ export class CronExpression {
     return this.#offsets.instantOf(local * 1_000);
   }
 
-  /** Returns a new object, which isn't kept: it is needed a few times a year, and takes more memory than all the fields here. */
+  /** Returns a new object and doesn't keep it: it is needed a few times a year, and takes more memory than all the fields here. */
   private corrected(): CorrectedCron {
     return new CorrectedCron(this.source, this.#zone);
   }
@@ -63,7 +64,7 @@ export function zoneName({ timeZone, utcOffset }: CronZone): string {
   return `UTC${utcOffset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
-/** The zone of the process, by the value of `TZ`, which determines the zone. Asking `Intl` takes a fifth of a millisecond. */
+/** Caches the zone of the process by the value of `TZ`, which determines the zone. Asking `Intl` takes a fifth of a millisecond. */
 const zonesOfProcess = new Map<string | undefined, string>();
 
 function zoneOfProcess(): string {

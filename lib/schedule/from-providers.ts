@@ -36,7 +36,7 @@ export function fromProvidersProblem(value: unknown): string | undefined {
 /**
  * Returns the problem that keeps a scope from resolving what a factory injects, or undefined.
  *
- * @param module The module that is searched first, before all others.
+ * @param module The module to search before all others.
  */
 export function unresolvableProblem(
   { inject = [] }: FromProviders<unknown>,

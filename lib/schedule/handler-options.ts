@@ -107,7 +107,7 @@ export interface CommonHandlerOptions {
   readonly resolution?: Resolution;
   /** Milliseconds after start-up during which the schedule isn't due. Default: 0. */
   readonly initialDelayMs?: number;
-  /** The maximum random delay of each tick, in milliseconds. Default: 0. */
+  /** The maximum random delay before each tick, in milliseconds. Default: 0. */
   readonly jitterMs?: number;
   /** Runs one more tick right after start-up (after `initialDelayMs`), with the trigger `'start'`. Default: false. */
   readonly runOnStart?: boolean;
@@ -116,7 +116,7 @@ export interface CommonHandlerOptions {
 }
 
 /**
- * Options of a handler, from `defaults` of the module, `@ScopedWorker()`, the handler's decorator and `overrides` by schedule
+ * Options of a handler, from the module's `defaults`, `@ScopedWorker()`, the handler's decorator and `overrides` by schedule
  * name. Each of these overrides the ones before it.
  *
  * @publicApi

@@ -10,12 +10,12 @@ export interface MisfireDecision {
 /** The maximum number of slots that `misfire: 'all'` catches up. */
 export const MOST_CAUGHT_UP = 1_000;
 
-/** The search for slots begins with at least the last minute. */
+/** The search for slots begins with a window of at least this length. */
 const FIRST_WINDOW_MS = 60_000;
 
 /**
  * Returns the slots from `at` until `now`, oldest first, and the slot after them. Usually, `at` is the only one. After a long
- * sleep, there may be too many slots to walk through. In that case, only the latest are returned: at least `most` of them, and all
+ * sleep, there may be too many slots to go through. In that case, only the latest are returned: at least `most` of them, and all
  * that are punctual.
  */
 export function dueUntil(
@@ -36,8 +36,8 @@ export function dueUntil(
 }
 
 /**
- * Decides which of the slots that were due by `now` run. A slot that is late by no more than the threshold runs. Of the others, all
- * run, or the latest, or none, depending on `misfire`.
+ * Decides which of the slots that were due by `now` run. A slot that is late by no more than the threshold runs. Of the others,
+ * all, only the latest or none run, depending on `misfire`.
  *
  * If an interval's period is shorter than the threshold, only the latest of its punctual slots runs, except with `'all'`.
  *

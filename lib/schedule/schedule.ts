@@ -59,7 +59,7 @@ export interface Schedule extends EngineSchedule {
 }
 
 /**
- * Returns the name of a function as a handler. The name `handler` is meaningless, because any function that is written inline as
+ * Returns the name of a handler function. The name `handler` is meaningless, because any function that is written inline as
  * the `handler` property has that name.
  */
 export function functionName({ name }: Function): string {

@@ -1,8 +1,8 @@
 import type { EngineSchedule, Schedule } from './schedule.js';
 
 /**
- * The reason why a slot is due: the engine (`cron`, `interval`, `timeout`, `start`), a message, or a call (`manual`). Such
- * a call is `registry.run()` or a standalone tick.
+ * The reason why a slot is due: the engine (`cron`, `interval`, `timeout`, `start`), a message, or a call (`manual`),
+ * which is `registry.run()` or a standalone tick.
  */
 export type Trigger = 'cron' | 'interval' | 'timeout' | 'manual' | 'message' | 'start';
 

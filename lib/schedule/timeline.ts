@@ -1,6 +1,6 @@
 import type { CronExpression } from './cron-expression.js';
 
-/** The due times of a schedule, as pure arithmetic on epoch milliseconds; undefined means that there are no more. */
+/** The due times of a schedule, as pure arithmetic on epoch milliseconds; undefined means that no due times are left. */
 export interface Timeline {
   /** Returns the first due time of a schedule that can run from `startAt` on. */
   first(startAt: number, delayed: boolean): number | undefined;
@@ -10,7 +10,7 @@ export interface Timeline {
   skipTo(due: number, from: number): number | undefined;
   /** Returns the first due time of a schedule that restarts at `now`. */
   again(now: number): number | undefined;
-  /** True if the due times are moments of the wall clock. Otherwise, they move with the clock when it is set back. */
+  /** True if the due times are moments on the wall clock. Otherwise, they move with the clock when it is set back. */
   readonly followsClock: boolean;
 }
 
@@ -52,7 +52,7 @@ export function timeoutTimeline(delayMs: number): Timeline {
   return { ...NEVER_DUE, first: (startAt) => startAt + delayMs, again: (now) => now };
 }
 
-/** Returns a timeline with one known due time; once that has passed, the schedule is never due again. */
+/** Returns a timeline with one known due time; once that time has passed, the schedule is never due again. */
 export function instantTimeline(at: number): Timeline {
   const first = (startAt: number): number | undefined => (at >= startAt ? at : undefined);
   return { ...NEVER_DUE, first, again: first, followsClock: true };

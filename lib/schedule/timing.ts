@@ -27,7 +27,7 @@ export type TimingOrProblem =
   | { readonly timing: Timing; readonly problem?: never }
   | { readonly timing?: never; readonly problem: string };
 
-/** What error texts call the decorator argument that decides when the schedule is due. */
+/** The names in error texts for the decorator argument that decides when the schedule is due. */
 export const WHAT_IS_DUE = {
   cron: 'cron expression',
   interval: 'period',
@@ -39,7 +39,7 @@ export const WHAT_IS_DUE = {
 export const OFF = '-';
 
 /**
- * Reads a cron expression, a period, a delay or an instant. If `when` is invalid, returns the problem: a clause to follow a
+ * Reads a cron expression, a period, a delay or an instant. If `when` is invalid, returns the problem as a clause to follow
  * text such as `the period of @ScopedInterval`.
  *
  * @param canBeOff True if `'-'` means switched off.
@@ -80,7 +80,7 @@ export function neverDueTiming(kind: ScheduleKind): Timing {
   return { kind, expression: undefined, everyMs: undefined, timeline: NEVER_DUE, isOff: false };
 }
 
-/** Returns the expression, or its problem. A bad zone is reported with the other options. */
+/** Returns the expression, or the problem with it. A bad zone is reported with the other options. */
 function readCron(when: unknown, zone: CronZone, canBeOff: boolean): CronExpression | string {
   const fields = "write five fields, or six with the seconds first, such as '0 */5 * * * *'";
   const help = canBeOff ? `${fields}, or '-' to disable the schedule` : fields;

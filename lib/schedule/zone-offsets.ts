@@ -22,7 +22,7 @@ export function offsetsOf(zone: string): ZoneOffsets {
  */
 export class ZoneOffsets {
   readonly #read: (instant: number) => number | undefined;
-  /** The known range. */
+  /** The known range: the class has found all changes between these two instants. */
   #from = Number.POSITIVE_INFINITY;
   #to = Number.NEGATIVE_INFINITY;
   /** The instants at which the offset changes, in order. */
@@ -116,7 +116,7 @@ function reader(zone: string): (instant: number) => number | undefined {
   return (instant) => offsetIn(format.format(instant));
 }
 
-/** Reads an offset such as `GMT+05:30` at the end of a text; `GMT` alone is 0. */
+/** Reads an offset such as `GMT+05:30` at the end of the text; `GMT` alone is 0. */
 function offsetIn(text: string): number | undefined {
   const found = /(?:GMT|UTC)(?:([+-])(\d\d):(\d\d)(?::(\d\d))?)?$/.exec(text);
   if (found === null) return undefined;

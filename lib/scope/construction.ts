@@ -29,9 +29,9 @@ export interface ConstructionHome {
 }
 
 /**
- * Brings instances into a scope: each is built, added to the disposal, initialized, and only then returned or injected.
+ * Brings instances into a scope: each is built, added to the `Disposal`, initialized, and only then returned or injected.
  *
- * If disposal begins during a build, the instance is disposed as soon as it arrives, and its load is refused.
+ * If disposal begins during a build, the instance is disposed as soon as it is built, and its load fails.
  */
 export class Construction implements BuildObserver {
   /** Identifies the scope without referring to it. */
@@ -108,7 +108,8 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * Builds a provider with its plan, if the provider has one and is the first of the scope. Otherwise, builds it through Nest.
+   * Builds a provider with its plan, if the provider has one and is the first that the scope builds. Otherwise, builds it through
+   * Nest.
    *
    * @param load builds the provider through Nest.
    * @returns the instance, or a promise of it. @throws the same errors as `load()`.
@@ -130,7 +131,7 @@ export class Construction implements BuildObserver {
     if (refused !== undefined) return rejected(refused);
     this.#planned = planned;
     this.#loads += 1; // until the plan has run; a promise that it returns is counted separately
-    // Most builds succeed without a promise, so `later` is marked only in the other cases: `catch()` would create one more promise.
+    // Most builds succeed without a promise, so only the others call `mayBeIgnored()`: its `catch()` creates one more promise.
     const later: Promise<T> = asPartOfBuild(() =>
       NEXT_MICROTASK.then(() => {
         try {
@@ -163,8 +164,8 @@ export class Construction implements BuildObserver {
   }
 
   /**
-   * Waits until nothing is being built anymore, for at most `disposeTimeoutMs`. When a dependency fails, Nest rejects immediately
-   * while its siblings are still being built.
+   * Waits until nothing is being built anymore, for at most `disposeTimeoutMs`. When a dependency fails, Nest rejects immediately,
+   * while the siblings of that dependency are still being built.
    */
   async settle(): Promise<void> {
     if (this.areSettled) return;
@@ -266,7 +267,7 @@ export class Construction implements BuildObserver {
       this.#hasFailed = true;
       throw error;
     } finally {
-      // The disposal of the other instances continues elsewhere.
+      // The other instances are disposed elsewhere.
       if (late !== undefined) await late.dispose(this.home.disposeTimeoutMs);
     }
     if (this.isClosed) throw closedError(this.notice, `build ${String(wrapper.name)}`);
@@ -306,7 +307,7 @@ export class Construction implements BuildObserver {
     return this.followed(start());
   }
 
-  /** Loads a provider through Nest. If the provider is the first of the scope, records what Nest builds, for a plan. */
+  /** Loads a provider through Nest. If the provider is the first that the scope builds, records what Nest builds, for a plan. */
   private loadAndRecord<T>(what: string, root: NestWrapper, load: () => Promise<T>): Promise<T> {
     const { plans } = this;
     if (plans === undefined || !this.isFirst) return this.load(what, load);

@@ -63,7 +63,7 @@ export class Disposal {
 
   constructor(
     private readonly ownership: Ownership,
-    /** Receives the error of a disposer that runs or fails too late for the result of `dispose()`. */
+    /** Receives the error of a disposer that runs or fails too late for `dispose()` to return that error. */
     private readonly failedLate: (error: unknown) => void,
   ) {}
 
@@ -104,8 +104,7 @@ export class Disposal {
   /**
    * Calls the `onScopeCommit` hooks, newest first, so that a dependent commits into its dependency before the dependency commits.
    * If a hook throws, its provider is rolled back together with every provider that hasn't committed: those later in this order,
-   * and those earlier in it that have no `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its
-   * connection.
+   * and earlier ones without `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its connection.
    */
   async commit(): Promise<CommitEnd> {
     const hooked = this.hooked();
@@ -195,8 +194,8 @@ export class Disposal {
 
   /**
    * Returns everything that has hooks, newest first. A provider that commits last is moved behind the providers that were built
-   * before it. They don't inject it, so without this move, their order would be a coincidence. The provider's hooks still run
-   * before hooks that were added to the scope earlier.
+   * before it. Those providers don't inject it, so without this move, the order would be a coincidence. The provider's hooks still
+   * run before hooks that were added to the scope earlier.
    */
   private hooked(): Hooked[] {
     const order: Entry[] = [];
@@ -245,7 +244,7 @@ function disposerOf(instance: object): Cleanup | undefined {
 
 /**
  * Calls a cleanup and waits for it, for at most `timeoutMs`. Returns no promise if there is nothing to wait for. Never throws and
- * never rejects: a cleanup that fails must not stop the next.
+ * never rejects: a cleanup that fails must not stop the next one.
  */
 function runCleanup(
   cleanup: Cleanup,

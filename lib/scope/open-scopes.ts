@@ -26,7 +26,7 @@ const nextId = idSource('scope');
 /** Opens scopes, and keeps track of the open ones. */
 export class OpenScopes implements ScopeHome {
   readonly #open = new Set<Scope>();
-  /** The reasons why scopes of a kind can't be opened. */
+  /** The reason why scopes of a kind can't be opened, by kind. */
   readonly #refusals = new Map<ScopeKind, string>();
   #isShuttingDown = false;
   openedCount = 0;

@@ -42,7 +42,7 @@ export class Ownership {
     });
   }
 
-  /** Returns true for an instance that a scope will own, as far as that is known right after its construction. */
+  /** Returns true for an instance that a scope will own, as far as that is known right after the instance is constructed. */
   willOwn(instance: unknown, wrapper: NestWrapper): boolean {
     if (!this.isCandidate(instance, wrapper) || this.#owned.has(instance)) return false;
     return !this.isHeld(instance, wrapper);

@@ -70,7 +70,7 @@ export class ScopeHandle implements OpenedScope {
 
 /** Rolls back and disposes a standalone scope, unless it has ended or is ending. */
 export async function rollBackScope(scope: Scope): Promise<void> {
-  // The caller of `complete()` receives the errors of an end that has already begun.
+  // If the scope is already ending, the caller of `complete()` receives the errors.
   if (scope.ending !== undefined) return isInside(scope) ? undefined : void (await scope.ending);
   const error = new ScopeClosedError(
     scope.id,

@@ -14,9 +14,9 @@ import { contexts } from './work-context.js';
 export const COMMITS_LAST = Symbol('nestjs-scoped-worker:commits-last');
 
 /**
- * The kinds of scopes, by what ends them. The tick runner ends `tick` and `standalone-tick` scopes. A `standalone-tick` scope
- * belongs to a call of `ProviderScopeFactory.run()` with a name. Without a name, the scope is of the kind `run`, and that method
- * ends it. An `open` scope is ended by the code that opened it.
+ * The kinds of scopes, by what ends them. The tick runner ends `tick` and `standalone-tick` scopes. A `standalone-tick` scope comes
+ * from a call to `ProviderScopeFactory.run()` with a name. Without a name, the scope is of the kind `run`, and that method ends it.
+ * An `open` scope is ended by the code that opened it.
  */
 export const SCOPE_KINDS = ['tick', 'standalone-tick', 'run', 'open'] as const;
 

@@ -33,7 +33,7 @@ export interface ScopeHome extends ConstructionHome {
   retire(scope: Scope, end: ScopeEnd): void;
 }
 
-/** The scope behind the public `ProviderScope`. `Construction` brings instances into the scope until it is `closed`. */
+/** The scope behind the public `ProviderScope`. Until the scope is `closed`, `Construction` brings instances into it. */
 export class Scope implements ProviderScope, WorkOwner {
   readonly kind: ScopeKind;
   readonly notice: ScopeNotice;
@@ -46,11 +46,11 @@ export class Scope implements ProviderScope, WorkOwner {
 
   readonly #disposal: Disposal;
   readonly #construction: Construction;
-  /** Set once it is known whether the scope commits or rolls back. */
+  /** True once it is known whether the scope commits or rolls back. */
   #isJudged = false;
   #isEndedByItsOwnBuild = false;
   #mustShow: { readonly error: unknown } | undefined;
-  /** The work of `waitFor()` that hasn't settled. */
+  /** The work passed to `waitFor()` that hasn't settled. */
   #work: Promise<void>[] = [];
   /** The errors of `waitFor()` work, in the order in which they occurred. */
   readonly #workErrors: unknown[] = [];
@@ -111,7 +111,7 @@ export class Scope implements ProviderScope, WorkOwner {
     return (this.#end ??= new Latch()).opened;
   }
 
-  /** Makes the scope refuse every further build, although it isn't closed. */
+  /** Makes the scope refuse every further build, even if it isn't closed yet. */
   refuseToBuild(why: string): void {
     this.#construction.refusal ??= why;
   }
@@ -312,12 +312,12 @@ export class Scope implements ProviderScope, WorkOwner {
   }
 
   private load<T>(what: string, start: () => Promise<T>): Promise<T> {
-    // The instance belongs to this scope, even if code of an inner scope requests it. Code inside the build may close the
-    // scope; that close must not wait for this build.
+    // The instance belongs to this scope, even if code in an inner scope requests it. Code inside the build may close the scope;
+    // closing must not wait for this build.
     return this.#construction.load(what, () => this.context.run(start));
   }
 
-  /** Returns a short form for logs: they print a tick as JSON, and the scope of a tick refers back to the tick. */
+  /** Returns a short form, because loggers print a tick as JSON, and the tick's scope refers back to the tick. */
   toJSON(): object {
     return { id: this.id, closed: this.closed };
   }

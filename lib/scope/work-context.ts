@@ -33,8 +33,8 @@ export class WorkContext {
   }
 
   /**
-   * The context around this one. Skips contexts that have ended, but keeps that of the innermost ended tick inside a living
-   * context. Code of an ended tick isn't part of the tick around it.
+   * The context in which this one began. Skips contexts that have ended, but keeps that of the innermost ended tick if a living
+   * context contains it: code from an ended tick isn't part of the outer tick.
    */
   get outer(): WorkContext | undefined {
     let outer = this.#outer;
@@ -53,14 +53,14 @@ export class WorkContext {
     return this.#work.owner;
   }
 
-  /** Runs `work` as work of the owner, in the caller's AsyncLocalStorage context. */
+  /** Runs `work` as part of the owner's work, in the caller's AsyncLocalStorage context. */
   run<T>(work: () => T): T {
     return storage.run(this, work);
   }
 
   /**
-   * Runs `work` as work of the owner. What `work` puts into AsyncLocalStorage, even with `enterWith()`, doesn't leak to other code:
-   * Node 20 keeps stores on the current resource, so `work` has its own resource.
+   * Runs `work` as part of the owner's work. What `work` puts into AsyncLocalStorage, even with `enterWith()`, doesn't leak to
+   * other code: Node 20 keeps stores on the current resource, so `work` has its own resource.
    */
   runIsolated<T>(work: () => T): T {
     const resource = new AsyncResource('ScopedWorkerTick', { requireManualDestroy: true });
@@ -83,8 +83,8 @@ interface Work {
 }
 
 /**
- * Keeps the followed work, but not its context, which leads to all outer contexts. Otherwise, listeners that start one tick after
- * another would build an endless chain.
+ * Refers to the followed work, but not to its context, which leads to all outer contexts. Otherwise, listeners that start one tick
+ * after another would build an endless chain.
  */
 class Follower implements WorkOwner {
   constructor(private readonly followed: Work) {}
@@ -104,7 +104,7 @@ export function fromEmptyContext<T>(work: () => T): T {
   return root.runInAsyncScope(work);
 }
 
-/** Runs `work` as work of `owner`, until `work` has settled. */
+/** Runs `work` as part of the work of `owner`, until `work` has settled. */
 export async function runAs<T>(
   owner: WorkOwner,
   work: () => T | Promise<T>,
@@ -127,7 +127,7 @@ export function runOutside<T>(work: () => T): T {
   return caller === undefined ? work() : new WorkContext(caller.follower, undefined).run(work);
 }
 
-/** Yields the contexts around the calling code, the innermost first. */
+/** Yields the contexts that the calling code runs in, innermost first. */
 export function* contexts(): Generator<WorkContext> {
   for (let context = storage.getStore(); context !== undefined; context = context.outer)
     yield context;
@@ -150,8 +150,8 @@ export function livingContext(): WorkContext | undefined {
 }
 
 /**
- * Returns the context around new work: the innermost living context, or that of an ended tick inside it. Code of an ended tick
- * isn't part of the work around that tick.
+ * Returns the outer context for new work: the innermost living context, or the context of an ended tick inside it. Code from an
+ * ended tick isn't part of the work in which that tick began.
  */
 export function contextAround(): WorkContext | undefined {
   const living = livingContext();
@@ -177,7 +177,8 @@ export function isInside(owner: WorkOwner): boolean {
 
 /**
  * Makes a scope report an error that the library throws into the calling code, unless the scope ends with that error. The scope is
- * that of the innermost tick or, outside ticks, the innermost scope. No scope around an ended tick reports the error.
+ * that of the innermost tick or, outside ticks, the innermost scope. If the code belongs to an ended tick, no scope outside that
+ * tick reports the error.
  */
 export function mustShow(error: unknown): void {
   const all = [...contexts()];

@@ -43,8 +43,8 @@ interface Surrounded<A extends Attempted> {
  * If a hook throws or ends before it has called `next()`, the attempt is refused with an error. For the outer hooks, the
  * refused attempt ends like any other.
  *
- * @param attempt must not reject; returns the error of an attempt that didn't succeed. With `refused`, it only ends the scope.
- * @returns the result of `attempt`, and the errors that hooks threw, the innermost first, without the attempt's own error.
+ * @param attempt must not reject; returns the error of an attempt that didn't succeed. With `refused`, only ends the scope.
+ * @returns the result of `attempt`, and the errors that hooks threw, innermost first, without the attempt's own error.
  */
 export async function runAround<A extends Attempted>(
   hooks: readonly AroundHook[],

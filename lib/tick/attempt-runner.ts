@@ -157,8 +157,8 @@ export class AttemptRunner {
   }
 
   /**
-   * Takes the attempt through the stages open, resolve, call and settle. `onOpen` runs before the first `await`, so a store that it
-   * enters stays active.
+   * Takes the attempt through the stages open, resolve, call and settle. `onOpen` runs before the first `await`, so an
+   * AsyncLocalStorage store that it enters stays active.
    */
   private async work(
     { runningTick: { slot }, control }: TickAttempt,

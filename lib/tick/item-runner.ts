@@ -25,8 +25,8 @@ export class ItemRunner {
    * Runs the slot.
    *
    * @returns a summary with the reports of all items. Its outcome is `failed` if items failed, or if the factory threw or returned
-   * no list, and `skipped` if the list is empty. Its error combines those of the items that failed. The summary has a `reason` if
-   * the list was cut short, even if items failed before.
+   * no list, and `skipped` if the list is empty. Its error combines the errors of the items that failed. The summary has a
+   * `reason` if the list was cut short, even if items failed before.
    */
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);

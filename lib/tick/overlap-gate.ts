@@ -25,7 +25,7 @@ interface Waiting extends Asking {
   skip?(reason: SkipReason): void;
 }
 
-/** A slot, as the gate sees it. */
+/** A slot, with the functions that the gate calls to run or skip it. */
 export interface GatedSlot {
   readonly slot: Slot;
   /**
@@ -97,7 +97,7 @@ export class OverlapGate {
    * Runs work exclusively: the work waits until it can begin, and is never skipped. Inside a running tick, the work doesn't wait
    * for ticks, because those could be waiting for the work. It waits only for other exclusive work that it isn't part of.
    *
-   * @param signal ends the wait: the promise then rejects with the reason of the signal.
+   * @param signal when aborted, ends the wait: the promise then rejects with the signal's reason.
    */
   exclusive<T>(slot: Slot, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     const run = async (leave: () => void): Promise<T> => {
@@ -227,7 +227,7 @@ function remove<T>(from: T[], element: T): void {
   from.splice(from.indexOf(element), 1);
 }
 
-/** Returns the maximum number of running ticks, including that of the slot. For overlap, the ticks of a `forEach` count as one. */
+/** Returns the maximum number of running ticks, including the slot's own. For overlap, the ticks of a `forEach` count as one. */
 function limitOf({ schedule: { options } }: Slot): number {
   const { overlap, maxConcurrency, forEach } = options;
   const limit = forEach === undefined ? maxConcurrency : undefined;

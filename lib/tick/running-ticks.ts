@@ -18,10 +18,10 @@ export const nextTickId = idSource('tick');
 /** A tick that has been fired and not yet reported, or the ticks for a list of items. */
 export abstract class RunningWork implements WorkOwner {
   readonly firedAt = new Date();
-  /** Everything that this work starts is part of it, until this work has left the running ticks. */
+  /** Makes everything that this work starts part of it, until this work is removed from the running ticks. */
   readonly context = new WorkContext(this, contextAround());
   isAwaited = true;
-  /** Opens when this work has left the running ticks, before `tick:finished`. */
+  /** Opens when this work has been removed from the running ticks, before `tick:finished`. */
   readonly ended = new Latch();
   /** The name for the log, such as `ReportWorker.send (tick-1)`. */
   abstract readonly label: string;
@@ -126,7 +126,7 @@ export class TickList extends RunningWork {
     return `${this.slot.schedule.name} (forEach list)`;
   }
 
-  /** Lets no further item begin. The running ones are ticks, which the caller aborts as well. */
+  /** Lets no further item begin. The running items are ticks, which the caller aborts as well. */
   abort(cause: AbortCause): boolean {
     this.beginNoMore(cause);
     return true;
@@ -165,7 +165,7 @@ export class RunningTicks {
   }
 
   /**
-   * Lets only work inside awaited work join `awaited` from now on. Otherwise, a consumer from another library that runs one
+   * Adds only work inside awaited work to `awaited` from now on. Otherwise, a consumer from another library that runs one
    * standalone tick after another would delay the shutdown until its queue is empty.
    */
   beginShutdown(): void {

@@ -40,7 +40,7 @@ export class TickAttempt {
 
 const CONTROL = Symbol('nestjs-scoped-worker:control');
 
-/** An own property, so that copies of the tick have it. Reads no private field, so that it works on proxies of the tick. */
+/** Makes `signal` an own property, so that copies of the tick have it. The getter works on proxies: it reads no private field. */
 const SIGNAL = {
   get(this: { [CONTROL]: AttemptAbort }): AbortSignal {
     return this[CONTROL].signal;

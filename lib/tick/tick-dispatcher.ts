@@ -43,7 +43,7 @@ export class TickDispatcher {
    * Runs work while no tick of the overlap key runs. Inside such a tick, the work doesn't wait for ticks. This also works before
    * start-up is complete and during the shutdown, because callers serve requests then too.
    *
-   * @throws the error of `work`, or the reason of `signal` if that ends the wait.
+   * @throws the error of `work`, or the reason of `signal` if the signal ends the wait.
    */
   async exclusive<T>(key: string, work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();

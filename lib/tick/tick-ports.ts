@@ -41,6 +41,6 @@ export interface TickSettings {
   readonly onOpen?: (tick: Tick) => void | Promise<void>;
   readonly around: readonly AroundHook[];
   readonly globalEnhancers: boolean;
-  /** Whether the fields of workers are compared before and after their handlers run. */
+  /** True if the fields of workers are compared before and after their handlers run. */
   readonly stateDetection: boolean;
 }

@@ -19,7 +19,7 @@ export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 
  * Why a tick was skipped.
  *
  * - `overlap`: the previous tick was still running, or the running tick requested another run.
- * - `merged`: another tick replaced it while it waited, or a waiting manual run kept its place.
+ * - `merged`: another tick replaced this one while it waited, or a waiting manual run was kept instead of this one.
  * - `paused`: the schedule is paused.
  * - `missed`: the slot passed while the event loop was blocked or the machine slept.
  * - `not-started`: start-up isn't complete.
@@ -104,7 +104,7 @@ export interface TickReport {
   readonly error?: unknown;
   /**
    * The errors of `onScopeRollback`, of `waitFor` work that failed after the verdict, and of disposers, in this order. The errors
-   * of `around` hooks follow, the innermost first, except the one in `error`.
+   * of `around` hooks follow, innermost first, except the one in `error`.
    */
   readonly disposeErrors: readonly unknown[];
   /** The handler's return value, or the last value of its Observable. */

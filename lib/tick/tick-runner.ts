@@ -9,7 +9,7 @@ import { emptyReport, tickReport, type AttemptReport, type TickReport } from './
 export interface TickRunOptions {
   /** The value of `tick.payload`. Default: the payload of the schedule. */
   readonly payload?: unknown;
-  /** The last step of a tick that has run, such as acknowledging the message. Runs before the next waiting slot can start. */
+  /** Concludes a tick that has run, for example by acknowledging the message. Runs before the next waiting slot can start. */
   readonly conclude?: (report: TickReport) => TickReport | Promise<TickReport>;
   /** Cancels the tick when this signal is aborted. */
   readonly signal?: AbortSignal;

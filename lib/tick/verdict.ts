@@ -35,7 +35,7 @@ export function judgeWork(
   cause: AbortCause | undefined,
 ): WorkVerdict {
   const reason: unknown = signal.reason;
-  // If `cause` is set, the tick was aborted from outside, maybe by the timeout of the tick around it.
+  // If `cause` is set, the tick was aborted from outside, maybe by the timeout of an outer tick.
   if (signal.aborted && cause === undefined && reason instanceof TickTimeoutError) {
     const isOther = thrown !== undefined && !isAbortError(thrown.error, signal);
     const error = isOther
@@ -68,9 +68,9 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
 }
 
 /**
- * Decides the outcome of an attempt, taking into account the errors that `around` hooks threw after it had begun. The first error
- * makes a successful attempt count as failed or cancelled, even if its scope has committed: the hook may have rolled back a
- * transaction around the scope.
+ * Decides the outcome of an attempt, taking into account the errors that `around` hooks threw after the attempt had begun. The
+ * first error makes a successful attempt count as failed or cancelled, even if its scope has committed: the hook may have rolled
+ * back a transaction around the scope.
  *
  * @param errors the errors of the hooks; at least one.
  */

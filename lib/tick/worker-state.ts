@@ -25,7 +25,7 @@ export class WorkerState {
   constructor(private readonly findings: TickFindings) {}
 
   /**
-   * Begins the check of a call.
+   * Begins checking a call.
    *
    * @returns undefined if this call isn't checked; otherwise, an object whose `end()` must be called when the handler has settled.
    */

@@ -100,5 +100,5 @@ export function executionsOf(
     };
     return { reader: prepared.reader, run };
   };
-  return () => delete runner.getStmt; // back to the method of the class
+  return () => delete runner.getStmt; // restores the class's method
 }

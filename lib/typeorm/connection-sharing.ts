@@ -11,7 +11,7 @@ interface OwnConnections {
   create(isTransactional: boolean): QueryRunner;
   /** Runs when an application starts. */
   onStart?(): void;
-  /** Runs during the shutdown, once it no longer waits for ticks. */
+  /** Runs once the shutdown no longer waits for ticks. */
   afterDrain?(): void;
 }
 
@@ -19,7 +19,7 @@ interface SharedConnection {
   readonly create?: undefined;
   readonly onStart?: undefined;
   readonly afterDrain?: undefined;
-  /** The reason, as a predicate: the data source is the subject of the sentence. */
+  /** The reason, as a predicate whose subject is the data source. */
   readonly sharedBecause: string;
   /** True if scopes on such a data source usually have their own connections. */
   readonly isUnexpected?: boolean;

@@ -26,7 +26,7 @@ interface Configured {
 
 /**
  * Marks the statements that begin or end the transaction of a query runner, with a new object each time. A connection that is
- * opened while a mark is set keeps that mark, and listeners on its streams see the mark later. So an old mark must not count.
+ * opened while a mark is set keeps that mark, and listeners on its streams see the mark later. Therefore, an old mark is ignored.
  */
 const bounding = new AsyncLocalStorage<object>();
 
@@ -44,8 +44,8 @@ export const BEGIN =
   /^(BEGIN(\s+(DEFERRED|IMMEDIATE|EXCLUSIVE))?(\s+(WORK|TRAN(SACTION)?))?(\s+(ISOLATION|READ|(NOT\s+)?DEFERRABLE)\b[\w\s,]*)?|START\s+TRANSACTION(\s+[\w\s,]+)?)\s*;?\s*$/i;
 
 /**
- * Matches statements that end a whole transaction. Doesn't match rollbacks to a savepoint. On SQL Server, these have the
- * savepoint's name without `TO`.
+ * Matches statements that end a whole transaction. Doesn't match rollbacks to a savepoint. On SQL Server, such a
+ * rollback names the savepoint without `TO`.
  */
 const END = /^(COMMIT|ROLLBACK|END|ABORT)\b(?!\s+(TRANSACTION\s+|WORK\s+)?(TO\b|typeorm_\d))/i;
 const COMMIT = /^COMMIT\b/i;
@@ -67,7 +67,7 @@ export class LazyTransaction {
   #level: IsolationLevel;
   /** After a failed COMMIT, hooks can't send statements until the rollback, because the database may have ended the transaction. */
   #end: 'to come' | 'under way' | 'failed' | 'over' = 'to come';
-  /** Marks the statements of the transaction while it begins or ends. */
+  /** The current mark, while the transaction begins or ends. */
   #mark: object | undefined;
   #isCommitted = false;
   /** PostgreSQL's answer to COMMIT. With better-sqlite3, set once COMMIT has been executed. */
@@ -187,7 +187,7 @@ export class LazyTransaction {
     }
   }
 
-  /** Ends the transaction once the calls under way have settled. Later statements of disposers aren't part of the transaction. */
+  /** Ends the transaction once the calls under way have settled. Statements that disposers send later aren't part of it. */
   private async end(otherwise: 'failed' | 'over', work: () => Promise<void>): Promise<void> {
     let end = otherwise;
     this.#end = 'under way';
@@ -220,7 +220,7 @@ export class LazyTransaction {
   private async rollBackAtOnce(): Promise<void> {
     if (!this.isOpen) return;
     const forget = (): void => forgetTransaction(this.runner);
-    await this.runner.query('ROLLBACK').then(forget, () => undefined); // the release tries again
+    await this.runner.query('ROLLBACK').then(forget, () => undefined); // if this fails, releasing the connection tries again
   }
 
   /** Throws if the transaction can't be committed. */

@@ -22,7 +22,7 @@ export class OutboxLeases {
     if (this.#state === 'off') this.arm();
   }
 
-  /** Ends the renewal of a row's lease. Waits for a pending renewal, which could undo the next change to the row. */
+  /** Stops renewing a row's lease. Waits for a pending renewal, which could undo the next change to the row. */
   async letGo(row: ClaimedRow): Promise<void> {
     this.#held.delete(row);
     if (this.#held.size === 0 && this.#state === 'armed') {

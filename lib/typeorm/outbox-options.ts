@@ -14,8 +14,8 @@ import { InvalidOptionsError } from '../errors/errors.js';
 export interface OutboxSourceOptions {
   /**
    * The time in milliseconds, at least 100, for which other readers can't take a message. The library renews the lease each time
-   * a third of it has elapsed, so a handler may take longer. If a process is killed, its messages are redelivered when their
-   * leases expire.
+   * a third of it has elapsed, so a handler may take longer than `leaseMs`. If a process is killed, its messages are redelivered
+   * when their leases expire.
    *
    * @defaultValue 30_000
    */

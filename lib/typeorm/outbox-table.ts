@@ -47,7 +47,7 @@ export class OutboxTable<T extends ObjectLiteral> {
     return this.dataSource.isInitialized;
   }
 
-  /** For `leaseMs`, claims the row that has been due the longest. Returns undefined if no row is due. */
+  /** Claims, for `leaseMs`, the row that has been due the longest. Returns undefined if no row is due. */
   async claim(leaseMs: number): Promise<ClaimedRow | undefined> {
     const { records } = await this.send(this.#claim, [leaseMs]);
     return records[0];

@@ -45,8 +45,8 @@ export class DataSourceLookup {
    * Creates the scope's own connection. If all scopes share one connection, creates only an entity manager, which needs no
    * disposal.
    *
-   * Start-up might not have run yet: a hybrid application handles messages earlier, and Nest calls no hook in lazily loaded
-   * modules.
+   * `onModuleInit()` might not have run yet: a hybrid application handles messages earlier, and Nest calls no hooks in lazily
+   * loaded modules.
    */
   connect(): ManagerOfScope | Promise<ManagerOfScope> {
     const { dataSource, runners } = this;

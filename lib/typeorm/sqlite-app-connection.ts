@@ -15,12 +15,12 @@ export interface ConnectionUse {
   run<T>(send: () => Promise<T>): Promise<T>;
 }
 
-/** The reads around the running code. This code may be part of a subscriber. Each read is a latch that opens when the read ends. */
+/** The reads in the current async context, such as that of a subscriber. Each read is a latch that opens when the read ends. */
 const reading = new AsyncLocalStorage<readonly Latch[]>();
 
 /**
- * Stops transactions from waiting for the reads around the calling code. Otherwise, the reads and the transactions would wait for
- * each other: the calling code writes, and may wait until such a transaction ends.
+ * Stops transactions from waiting for the reads in the current async context. Otherwise, the reads and the transactions would
+ * wait for each other: the calling code writes, and may wait until such a transaction ends.
  */
 export function leaveReads(): void {
   for (const read of reading.getStore() ?? []) read.open();
@@ -28,7 +28,7 @@ export function leaveReads(): void {
 
 /** A query runner that may have a transaction open. */
 interface Owner {
-  /** Forgets the transaction after its connection was closed, so that no code waits for it any longer. */
+  /** Forgets the transaction after its connection was closed, so that no code keeps waiting for the transaction. */
   forget(): void;
 }
 

@@ -37,8 +37,8 @@ export class SqliteAppRunner extends SqliteRunner {
    */
   #isLeft = false;
   /**
-   * The reason why the rest of the transaction is refused until the release: its beginning is lost, so the rest must not be
-   * written.
+   * The reason why the rest of the transaction is refused until the query runner is released: the beginning of the transaction
+   * is lost, so the rest must not be written.
    */
   #cut: string | undefined;
   /** The number of inner transactions that are just beginning: TypeORM doesn't count them yet. */
@@ -117,7 +117,7 @@ export class SqliteAppRunner extends SqliteRunner {
     }
   }
 
-  /** Keeps the transaction from ending with a release while an unawaited inner transaction still uses the query runner. */
+  /** Keeps a release from ending the transaction while an unawaited inner transaction still uses the query runner. */
   async keepFor<T>(inner: () => Promise<T>): Promise<T> {
     this.#users += 1;
     try {
@@ -136,8 +136,8 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 
   /**
-   * Ends a transaction that its owner has left, once no user remains. Until then, any user may commit the transaction, because
-   * TypeORM counts savepoints.
+   * Ends the transaction once no user remains, if its owner has released the query runner. Until then, any user may commit the
+   * transaction, because TypeORM counts savepoints.
    */
   private async endIfLeft(): Promise<void> {
     if (!this.#isLeft || this.#users > 0) return;
@@ -156,8 +156,8 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 
   /**
-   * Returns the query runner of the transaction around the calling code. Statements that this code sends to the data source join
-   * the transaction.
+   * Returns the query runner of the transaction that the calling code is part of. Statements that this code sends to the data
+   * source join the transaction.
    */
   static around(app: AppConnection<SqliteAppRunner>): SqliteAppRunner | undefined {
     const joins = (runner: SqliteRunner): runner is SqliteAppRunner =>
@@ -281,7 +281,7 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 
   private get isBegunByStatement(): boolean {
-    // Without the turn, the open transaction on the connection belongs to another query runner.
+    // If this query runner doesn't hold the turn, the open transaction on the connection belongs to another query runner.
     return this.isWriting && this.hasTransaction() && !this.runner.isTransactionActive;
   }
 
@@ -302,5 +302,5 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 }
 
-/** The result for a statement that would have joined the transaction without an owner, but that transaction ended first. */
+/** The result for a statement that would have joined a transaction without an owner, had that transaction not ended first. */
 const TOO_LATE = Symbol('too late');

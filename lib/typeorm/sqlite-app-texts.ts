@@ -1,4 +1,4 @@
-/** The texts about transactions of the application on an SQLite file that can't continue. */
+/** The texts about application transactions that can't continue on an SQLite file. */
 
 export function forgottenText(file: string): string {
   return `A query runner was released while its transaction was open. The library rolled the transaction back, so that other code can write to ${file}. Call commitTransaction() or rollbackTransaction() before release().`;

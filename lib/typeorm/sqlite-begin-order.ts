@@ -4,20 +4,20 @@ import { Latch } from '../util/latch.js';
 import { within } from '../util/within.js';
 import { LONGEST_TURN_MS } from './sqlite-write-lock.js';
 
-/** The query runners on which a transaction is beginning around the running code, which may be that of a subscriber. */
+/** The query runners on which a transaction is beginning in the current async context. The running code may be a subscriber. */
 const beginning = new AsyncLocalStorage<readonly BeginOrder[]>();
 
 /**
- * Begins the transactions of one query runner one after the other. TypeORM counts a transaction only after its BEGIN, which may wait
- * for its turn. Meanwhile, TypeORM would send another BEGIN instead of a savepoint.
+ * Begins the transactions of one query runner one after the other. TypeORM counts a transaction only after its BEGIN, which may
+ * wait for its turn. Meanwhile, TypeORM would send another BEGIN instead of a savepoint.
  */
 export class BeginOrder {
   /** Opens once TypeORM counts the transaction that is beginning, or has noticed that its BEGIN failed. */
   #counted: Latch | undefined;
 
   /**
-   * Calls `begin` once no other transaction is beginning. Otherwise, throws an error after `LONGEST_TURN_MS`: a subscriber of the other
-   * transaction may be waiting for this one.
+   * Calls `begin` once no other transaction is beginning. Throws an error if another one is still beginning after
+   * `LONGEST_TURN_MS`: a subscriber of the other transaction may be waiting for this one.
    *
    * @param signal when aborted, ends the wait.
    */

@@ -111,8 +111,8 @@ export class DriverCopies {
   }
 
   /**
-   * Returns the query runner that all earlier callers of `createQueryRunner()` received and may keep. Like the others, this query runner
-   * gets its own copy of the driver.
+   * Returns the query runner that all earlier callers of `createQueryRunner()` received and may keep. Like the others, this
+   * query runner gets its own copy of the driver.
    */
   adoptRunner(): QueryRunner | undefined {
     const { queryRunner } = this.driver;

@@ -23,7 +23,7 @@ export class SqliteFile {
   readonly #app: AppConnection<SqliteAppRunner> | undefined;
   readonly #lock: WriteLock | undefined;
   #isPrepared = false;
-  /** Settles when the switch to WAL is over, if an initialization has begun one. */
+  /** Settles when the switch to WAL has finished, if initializing the data source began one. */
   #switching: Promise<unknown> | undefined;
 
   private constructor(

@@ -29,21 +29,21 @@ interface Queue {
   isOver: boolean;
 }
 
-/** The queues of the statements around the running code, innermost first. They may belong to several files. */
+/** The queues in the current async context, innermost first. They may belong to several files. */
 const inside = new AsyncLocalStorage<readonly Queue[]>();
 
-/** The work of a transaction or of a subscriber around the running code. */
+/** The work of a transaction or of a subscriber that called the running code. */
 interface Enclosing {
   readonly runner: SqliteRunner;
   /**
-   * The turn that the query runner held when the work began. The work may end the transaction of that turn, and begin another one.
+   * The turn that the query runner held when the work began. The work may end the transaction of that turn, and begin another.
    */
   readonly turn: WriteTurn | undefined;
   /** True once the work has ended. Code that outlasts the work isn't part of the query runner's next turn. */
   isOver: boolean;
 }
 
-/** The query runners around the running code, innermost first. They may belong to several files. */
+/** The work in the current async context, innermost first. Its query runners may belong to several files. */
 const around = new AsyncLocalStorage<readonly Enclosing[]>();
 
 export type Send = (statement: string) => Promise<unknown>;
@@ -64,7 +64,7 @@ export function forgetTransaction(runner: QueryRunner): void {
 
 /**
  * Sends the statements of a query runner one after the other. A statement that writes waits for its turn. The turn lasts until the
- * end of the statement, or of the transaction that the statement has begun.
+ * statement ends, or until the transaction that the statement has begun ends.
  *
  * Only `query` sends statements (TypeORM 0.3 and 1.1, SQLite drivers); all other methods of a query runner call `query`.
  */
@@ -236,7 +236,7 @@ export abstract class SqliteRunner implements Writer {
     Object.assign(this.runner, { broadcaster: joined });
   }
 
-  /** The query runners around the calling code, innermost first. */
+  /** The query runners within which the calling code runs, innermost first. */
   protected static get enclosing(): readonly SqliteRunner[] {
     return (around.getStore() ?? []).map(({ runner }) => runner);
   }

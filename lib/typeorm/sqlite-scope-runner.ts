@@ -21,14 +21,14 @@ export class SqliteScopeRunner extends SqliteRunner {
   readonly scope = scopeOfBuild();
   /**
    * The scope; undefined if code outside the scope creates the query runner. Read immediately, because in a standalone scope, the
-   * code that uses the query runner later may run elsewhere.
+   * code that uses the query runner later may run in another async context.
    */
   readonly #owner = scopeAround<ScopeOfTick>(this.scope);
   /** Read immediately, because a scope that has ended no longer has a tick. */
   readonly #tickSignal = this.#owner?.tick?.signal;
   readonly label = labelOf(this.scope);
   private readonly file: string;
-  /** Ends the wait of the statement that needs a connection. */
+  /** When aborted, ends the wait for a connection. */
   #signal: AbortSignal | undefined;
 
   constructor(
@@ -94,9 +94,9 @@ export class SqliteScopeRunner extends SqliteRunner {
   }
 
   /**
-   * Returns the signal that ends the wait of a new statement. An abort ends the waits of earlier statements. A later statement
-   * waits as usual, so that a handler can still save its state. If the transaction will be rolled back anyway, only statements of
-   * disposers wait, because they run after that rollback.
+   * Returns the signal that ends a new statement's wait. An abort ends the waits of statements sent before it. A statement sent
+   * after it waits as usual, so that a handler can still save its state. If the transaction will be rolled back anyway, only
+   * statements of disposers wait, because they run after that rollback.
    */
   private signalOfNewStatement(): AbortSignal | undefined {
     const signal = this.#tickSignal;

@@ -11,7 +11,7 @@ import { LONG_TURN_MS, LONGEST_TURN_MS } from './sqlite-write-lock.js';
 const POLL_MS = 5;
 
 /**
- * The time in milliseconds, from the start on, during which transactions that would overlap an open one wait for its end.
+ * The time in milliseconds, from the start on, during which transactions that would overlap an open one wait for it to end.
  * Otherwise, transactions that always overlap would leave no pause. After this time, they begin anyway, because one of them
  * may be an inner transaction of the open one.
  */
@@ -24,7 +24,7 @@ const OVERLAP_MS = 1_000;
  */
 const UNSETTLED_MS = 1_000;
 
-/** The `SqliteStart` with a held transaction whose beginning called the running code. This code may be part of a subscriber. */
+/** The `SqliteStart` that delayed the transaction beginning in the current async context. The running code may be a subscriber. */
 const startAround = new AsyncLocalStorage<SqliteStart>();
 
 /**
@@ -54,10 +54,10 @@ export class SqliteStart {
   /** True once the file is prepared, or the preparation has failed. */
   #isOver = false;
   #attempt: Promise<boolean> | undefined;
-  /** Settles when the most recently held transaction has begun. */
+  /** Settles when the most recently delayed transaction has begun. */
   #last: Promise<unknown> = Promise.resolve();
   #release: () => void = () => undefined;
-  /** The number of held transactions that are beginning, and of statements on their way that begin or end a transaction. */
+  /** The number of delayed transactions that are beginning, and of statements on their way that begin or end a transaction. */
   #inFlight = 0;
 
   /** @param runner the one query runner of the application; undefined if no transaction can be open. */
@@ -170,8 +170,8 @@ export class SqliteStart {
   }
 
   /**
-   * Lets the library try to prepare the file. Once the library is done, waits for the held transactions, because all of them share
-   * one query runner.
+   * Lets the library try to prepare the file. Once the library is done, waits for the delayed transactions, because all of them
+   * share one query runner.
    */
   private async goFirst(): Promise<void> {
     await setImmediate(); // the last transaction may have ended just now

@@ -111,7 +111,7 @@ export class WriteLock {
    * @throws WaitsForItself if the caller is part of the work that holds the turn.
    * @throws {WriteTimeoutError} if another writer's turn lasts longer than `LONGEST_TURN_MS`, or if the shutdown has abandoned the
    * tick that holds the turn.
-   * @throws the reason of `signal`; the cause of a timeout names the transaction that the caller waited for.
+   * @throws the reason of `signal`; if it is a timeout, its cause names the transaction that the caller waited for.
    */
   take(writer: Writer, signal?: AbortSignal): Promise<WriteTurn> {
     if (this.#current === undefined) return Promise.resolve(this.begin(writer));
@@ -250,7 +250,7 @@ function stopWaiting({ timer, unfollow }: Waiter): void {
 }
 
 /**
- * Adds a cause to the error of a timeout. Changes the object itself, because other work may have received it, and the handler
+ * Adds a cause to a timeout error. Changes the object itself, because other work may have received it, and the handler
  * may compare it with `signal.reason`.
  */
 function explain(reason: unknown, cause: () => Error): void {

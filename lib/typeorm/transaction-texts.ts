@@ -33,5 +33,5 @@ export function levelText(level: string): string {
   return `The transaction of the scope has already begun, so its isolation level can no longer change. The library refused an inner transaction at the isolation level ${level}. Call manager.transaction() with this level before any other statement, or set isolationLevel for the data source.`;
 }
 
-/** Instead of this error, `manager.transaction()` throws the one that kept the transaction from beginning. */
+/** Instead of this error, `manager.transaction()` throws the error that kept the transaction from beginning. */
 export const NOT_BEGUN = 'The inner transaction has not begun, so it cannot be rolled back.';

@@ -9,7 +9,7 @@ export class UnderWay {
   #calls = 0;
   #none = new Latch();
   readonly #streams = new Set<Readable>();
-  /** True while no stream may be open, even one that is still being opened. */
+  /** True while `settled()` destroys streams, including those that open meanwhile. */
   #isCutting = false;
   #hasCut = false;
 

@@ -1,6 +1,6 @@
 /**
- * A timer on the wall clock, which it reads at least once a minute. The alarm handles three cases that `setTimeout` gets wrong: a
- * wait over 2^31-1 ms, a machine that slept, and a clock that was set.
+ * A timer that follows the wall clock: it reads the clock at least once a minute. The alarm handles three cases that `setTimeout`
+ * gets wrong: a wait over 2^31-1 ms, a machine that slept, and a clock that was set.
  */
 export class Alarm {
   static readonly LONGEST_WAIT_MS = 60_000;
@@ -10,9 +10,9 @@ export class Alarm {
   constructor(private readonly unref: boolean) {}
 
   /**
-   * Calls `ring` at `at` (epoch ms), or soon if that time has passed. Replaces what an earlier call has set.
+   * Calls `ring` at `at` (epoch ms), or soon if that time has passed. Replaces what an earlier call set.
    *
-   * @param onSetBack Called instead if the clock was set back; the alarm is off then.
+   * @param onSetBack Called instead if the clock was set back; the alarm is then off.
    */
   set(at: number, ring: () => void, onSetBack: (byMs: number) => void): void {
     this.clear();

@@ -33,7 +33,7 @@ export class FullCollectionObserver {
     this.#observer.observe({ entryTypes: ['gc'] });
   }
 
-  /** The moment since which there have been enough collections; -Infinity while there are too few. */
+  /** The time since which enough collections have run; -Infinity while there are too few. */
   get enoughSince(): number {
     return this.#latest.length < ENOUGH ? Number.NEGATIVE_INFINITY : this.#latest[0]!;
   }
@@ -45,7 +45,7 @@ export class FullCollectionObserver {
 
 /**
  * Detects full garbage collections at no cost: an object that nothing references is gone afterward. A collection of young garbage
- * keeps the target of a `WeakRef`. May miss a collection, because dereferencing the object can keep it alive.
+ * keeps the target of a `WeakRef` alive. May miss a collection, because dereferencing the object can keep it alive.
  */
 export class FullCollections {
   #sentinel = new WeakRef({});

@@ -62,8 +62,8 @@ export function optionsProblems(options: unknown, known: readonly string[]): str
 }
 
 /**
- * Returns the problem with each option that the object inherits, such as a getter or a method of its class. For options that the
- * library copies: the copy has only own properties, so an inherited option would have no effect.
+ * Returns the problem with each option that the object inherits, such as a getter or a method of its class. Used for options that
+ * the library copies: the copy has only own properties, so an inherited option would have no effect.
  */
 export function inheritedProblems(
   options: object,
@@ -102,7 +102,7 @@ export function functionProblem(value: unknown): string | undefined {
   return typeof value === 'function' ? undefined : `must be a function, not ${show(value)}`;
 }
 
-/** Completes the text of a problem: the value is a generator function, but the library would call it and await the result. */
+/** Completes the text of a problem if the value is a generator function: the library would call it, and await the result. */
 export const A_GENERATOR =
   'a generator, whose body would never run. Make it async, without the asterisk';
 

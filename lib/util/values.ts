@@ -1,4 +1,4 @@
-/** Returns true for a class: unlike a function in your code, it can't be called without `new`, and its `prototype` is read-only. */
+/** Returns true for a class: unlike an ordinary function, it can't be called without `new`, and its `prototype` is read-only. */
 export function isClass(value: unknown): value is Function {
   return (
     typeof value === 'function' &&

@@ -18,7 +18,7 @@ import { lifetimeMisjudged } from './rules/sw211-lifetime-misjudged.js';
 import { transactionMixed } from './rules/sw213-transaction-mixed.js';
 import { TickGraph, type WorkerRoot } from './tick-graph.js';
 
-/** The rules that read only the graph, in the order of the report. */
+/** The rules that read only the graph, in the order in which their findings are reported. */
 const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
   lifetimeMisjudged,
   singletonRebuilt,
@@ -33,8 +33,8 @@ const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
 ];
 
 /**
- * Kinds whose allowances start-up can't report as unused. Two are found only when a tick runs. The third depends on the files and
- * applications that the process loads, which differ in tests.
+ * Kinds whose allowances start-up can't report as unused. The first two are found only when a tick runs. The third depends on the
+ * files and applications that the process loads, which differ in tests.
  */
 const FOUND_ELSEWHERE = [
   'shared-by-factory',
@@ -84,7 +84,7 @@ export class FindingBook {
    * Validates the lifetimes, unless validation is off.
    *
    * @param rootsIn returns the workers; called when the graph is read.
-   * @param found the findings of discovery.
+   * @param found the findings from discovery.
    */
   begin(rootsIn: (graph: LifetimeGraph) => readonly WorkerRoot[], found: readonly Finding[]): void {
     let ticks: TickGraph | undefined;
@@ -103,7 +103,7 @@ export class FindingBook {
     if (!this.isOff) this.complete();
   }
 
-  /** Validates the lifetimes even if validation is off: for the inspector. */
+  /** Validates the lifetimes even if validation is off. The inspector needs this. */
   complete(): void {
     if (this.#isComplete || this.#look === undefined) return;
     this.#isComplete = true;
@@ -120,14 +120,17 @@ export class FindingBook {
     if (provider !== undefined) this.foundLate(sharedByFactory(provider, this.#look()));
   }
 
-  /** Reports that a handler has left changed fields on its worker. A worker that outlives its ticks loses nothing. */
+  /**
+   * Reports that a handler has left changed fields on its worker. A worker that outlives its ticks isn't reported, because it loses
+   * nothing.
+   */
   stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void {
     const isShared = worker.isDependencyTreeDurable() || isSingleton(worker);
     if (!isShared) this.foundLate(stateOnWorker(worker, method, fields));
   }
 
   private foundLate(found: Finding): void {
-    if (this.#found.some((known) => isSame(known, found))) return; // a worker that runs once for each import
+    if (this.#found.some((known) => isSame(known, found))) return; // for example, from a worker that runs once for each import
     this.#found.push(found);
     if (this.allowanceFor(found) === undefined) this.onLateFinding?.(found);
   }
@@ -149,7 +152,7 @@ export class FindingBook {
   }
 }
 
-/** Merges equal findings: a provider of several modules, or of a dynamic module that is registered twice, is reported once. */
+/** Removes repeated findings: a provider in several modules, or in a dynamic module registered twice, is reported once. */
 function withoutRepetition(findings: readonly Finding[]): Finding[] {
   return findings.filter((found) => found === findings.find((other) => isSame(other, found)));
 }

@@ -14,7 +14,7 @@ export interface WorkerRoot {
   readonly around: readonly GraphProvider[];
 }
 
-/** The input of the rules: the graph, the points where ticks enter it, and the chain of names from a handler to a provider. */
+/** The input for the rules: the graph, the points where ticks enter it, and the chain of names from a handler to a provider. */
 export class TickGraph {
   /** For each provider id, the dependent through which a tick first reaches the provider. */
   readonly #cameFrom = new Map<number, GraphProvider | undefined>();
@@ -29,7 +29,7 @@ export class TickGraph {
     readonly allows: (kind: FindingKind, provider: GraphProvider) => boolean,
     /** Returns true for a provider that discovery has reported, such as one whose methods another library calls. */
     private readonly isReported: (provider: GraphProvider) => boolean,
-    /** True if hooks of the module run around ticks: the graph doesn't show what they isolate. */
+    /** True if the module has hooks that run around ticks. The graph doesn't show what such hooks isolate. */
     readonly hasHooks: boolean,
   ) {
     this.#workers = new Set(workers.map(({ provider }) => provider.id));
@@ -100,7 +100,7 @@ export class TickGraph {
   }
 }
 
-/** Lists names for a message, and the number of those beyond `most`. */
+/** Lists up to `most` names for a message, and counts the others. */
 export function listed(names: readonly string[], most: number): string {
   const shown = names.slice(0, most).join(', ');
   return names.length > most ? `${shown} and ${names.length - most} more` : shown;

@@ -31,8 +31,8 @@ export interface Delivery<T = unknown> {
  */
 export interface MessageSource<T = unknown> {
   /**
-   * Starts to read. The library requests the next message only when a tick can run for it immediately, and never has two
-   * requests open. When the iteration ends or throws, the library calls `read` again after a pause.
+   * Starts to read. The library requests the next message only when a tick can run for it immediately, and never has two requests
+   * pending. When the iteration ends or throws, the library calls `read` again after a pause.
    *
    * @param signal is aborted when the application stops or the consumer is removed: end the iteration, and release undelivered
    * messages. The shutdown waits for a pending `next()`, and for `return()`, until `shutdownTimeoutMs` has elapsed. Each call to

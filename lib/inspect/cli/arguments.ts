@@ -10,7 +10,7 @@ export type Command =
 export interface InspectOptions {
   /** The file of the root module, as the user typed it. */
   readonly file: string;
-  /** The export that is the root module; undefined to choose it from the file. */
+  /** The name of the export that is the root module; undefined to let the inspector choose it. */
   readonly exportName: string | undefined;
   readonly format: 'page' | 'json' | 'mermaid';
   /** The maximum time to load the application. */

@@ -42,8 +42,8 @@ async function runCommand(args: readonly string[]): Promise<number | undefined> 
 }
 
 /**
- * Returns the text of an error, with the stack if the error is unexpected. No error may stay uncaught, because Node would then end
- * with the exit code that means findings.
+ * Returns the text of an error, with the stack if the error is unexpected. Every error must be caught, because Node would
+ * otherwise exit with the code that means findings.
  */
 function reasonOf(error: unknown): string {
   if (error instanceof UsageError) return `${error.message} See nestjs-scoped-worker --help.`;

@@ -93,7 +93,7 @@ function framesOf(
   return [comment, ...ids.map((id) => `style ${id} ${FRAMES[severity]}`)];
 }
 
-/** Escapes every character that may be syntax, as an entity that Mermaid reads within quotes, such as `#34;`. */
+/** Replaces every character that may be syntax with an entity that Mermaid reads within quotes, such as `#34;`. */
 function escaped(name: string): string {
   return clean(name).replaceAll(
     /[^\p{L}\p{N} .,:_()/-]/gu,

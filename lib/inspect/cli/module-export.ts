@@ -15,8 +15,8 @@ type Exports = Readonly<Record<string, unknown>>;
 const MODULE_METADATA = ['imports', 'controllers', 'providers', 'exports'];
 
 /**
- * Returns the exports of a file, by name. For CommonJS, `import()` returns `module.exports` as the default export; its properties
- * are the exports.
+ * Returns the exports of a file, by name. For CommonJS, `import()` returns `module.exports` as the default export; the
+ * properties of that object are the exports.
  */
 export function exportsOf(loaded: Exports): Exports {
   const { default: given } = loaded;

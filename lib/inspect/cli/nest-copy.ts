@@ -10,8 +10,8 @@ type Core = typeof import('@nestjs/core');
 const CORE = '@nestjs/core';
 
 /**
- * Loads the `@nestjs/core` of the application, which may be a different copy from the one that this library imports. The classes
- * from the loaded copy, such as `ModuleRef`, are tokens of providers; those from another copy have no providers.
+ * Loads the `@nestjs/core` of the application, which may be a different copy from the one that this library imports. The
+ * application has providers for classes from its own copy, such as `ModuleRef`, but not for those from another copy.
  */
 export class NestCopy {
   /** The original function, before `keepFromStarting()` replaces it. */
@@ -19,7 +19,7 @@ export class NestCopy {
 
   private constructor(
     private readonly core: Core,
-    /** The file of that copy; undefined if the application has none installed. */
+    /** The file of the application's copy; undefined if the application has none installed. */
     private readonly place: string | undefined,
   ) {
     const { NestFactory } = core;

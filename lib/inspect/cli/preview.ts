@@ -28,7 +28,7 @@ async function load(request: PreviewRequest): Promise<void> {
     say({ kind: 'stage', stage });
   };
   enter('file');
-  // Only the application keeps this process alive from here on, so `beforeExit` shows that the application waits for nothing more.
+  // Only the application keeps this process alive from here on, so `beforeExit` shows that no work is pending.
   process.channel?.unref();
   const refuse = (sentence: string, more: readonly string[] = []): void =>
     answer({ kind: 'refused', reason: [sentence, ...more, ...effects.notes()].join('\n') });
@@ -77,9 +77,7 @@ function answer(message: PreviewMessage): void {
   process.channel?.ref();
 }
 
-/**
- * Returns the module that the file exports, or the one with which the file starts an application. The application doesn't start.
- */
+/** Returns the module that the file exports, or the one that the file passes to `NestFactory`. The application doesn't start. */
 async function rootOf(
   { file, shownFile, exportName }: PreviewRequest,
   nest: NestCopy,

@@ -19,9 +19,9 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Records the side effects that loading an application has on this process, but doesn't prevent them. Begins on construction.
- * Covers the connections and servers that the application opens, and the errors that no code catches. Such errors could end
- * a running application, but must not end the inspection.
+ * Records the side effects that loading an application has on this process, but doesn't prevent them. Starts
+ * recording on construction. Covers the connections and servers that the application opens, and the errors that no code catches.
+ * Such errors could end a running application, but must not end the inspection.
  */
 export class SideEffects {
   readonly #connections = new Map<string, number>();

@@ -34,7 +34,7 @@ export function placeInApplication(thrown: unknown, file: string): string | unde
   return undefined;
 }
 
-/** Returns the package of a file; undefined for files of the application. */
+/** Returns the name of the package that contains a file; undefined if the file isn't in `node_modules`. */
 function packageOf(path: string): string | undefined {
   return /.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(path)?.[1];
 }

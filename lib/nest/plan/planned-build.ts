@@ -8,7 +8,7 @@ import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 /** The entry that Nest finds when it looks up the provider of a step under the context id. */
 type ToldHost = { -readonly [Key in keyof NestInstanceHost]: NestInstanceHost[Key] } & {
   isConstructorCalled?: boolean;
-  /** Ends the wait of code that looks the instance up. If called with an error, makes that code throw the error. */
+  /** Lets code that waits for the instance continue. If called with an error, makes that code throw the error. */
   settle?: (error?: unknown) => void;
 };
 
@@ -18,7 +18,7 @@ type ToldHost = { -readonly [Key in keyof NestInstanceHost]: NestInstanceHost[Ke
  */
 export class PlannedBuild {
   readonly #slots: unknown[];
-  /** Steps whose factory hasn't settled. */
+  /** Steps whose factory returned a promise that hasn't settled. */
   #inFlight: Set<PlanStep> | undefined;
   #failure: { readonly error: unknown } | undefined;
   /** Instances whose `onScopeInit` is running. */

@@ -12,7 +12,7 @@ export type Resolution = 'compiled' | 'nest';
 /** The number of loads by Nest before a plan takes over: Nest's order is stable only from the second load on. */
 const RECORDED_LOADS = 2;
 
-/** The state of a provider: the number of its loads by Nest, and then its plan, or the reason why it has no plan. */
+/** The state of a provider: how often Nest has loaded it, and then its plan, or the reason why it has no plan. */
 interface Known {
   loads: number;
   result?: Plan | string;
@@ -26,7 +26,7 @@ export class Plans {
     nest.onModuleAdded(() => this.#known.clear());
   }
 
-  /** Returns a build of a provider with its plan, for the caller to run; undefined if the provider has no plan. */
+  /** Returns a build that carries out a provider's plan, for the caller to run; undefined if the provider has no plan. */
   begin(root: NestWrapper, observer: BuildObserver, request: unknown): PlannedBuild | undefined {
     const result = this.#known.get(root)?.result;
     if (result === undefined || typeof result === 'string') return undefined;

@@ -72,7 +72,7 @@ export function resourceRebuilt(ticks: TickGraph): Finding[] {
 
 /**
  * Reports a provider with lifecycle hooks that Nest doesn't call, because the provider is request-scoped through a worker or a
- * scoped repository. Ticks don't build it, so no other finding shows the loss. If requests or messages build it, or if another
+ * scoped repository. Ticks don't build it, so no other finding shows this. If requests or messages build it, or if another
  * provider makes it request-scoped, its scope is up to the application. If the provider declares itself request-scoped, or has
  * scope hooks, this is intentional.
  */
@@ -114,7 +114,7 @@ function instead(links: Links, ticks: TickGraph): string {
     : `Instead of ${dependency.name}, inject ProviderScopeFactory as scopes, and resolve ${dependency.name} in scopes.run(async (scope) => { ... }).`;
 }
 
-/** Returns the name of the class to change. The token may be different, such as an abstract class. */
+/** Returns the name of the class to change. The token may be different, for example an abstract class. */
 function classNameOf({ type, name }: GraphProvider): string {
   return type === undefined ? name : tokenText(type);
 }
@@ -136,8 +136,8 @@ function unheardOf({ hooks }: GraphProvider): string[] {
 }
 
 /**
- * Keeps only the provider nearest to the request-scoped dependency, because fixing it fixes the others on the chain. A provider
- * whose finding is allowed stays as it is, so it doesn't cover others.
+ * Keeps only the provider nearest to the request-scoped dependency, because fixing that provider fixes the others on the chain.
+ * A provider whose finding is allowed isn't going to be fixed, so it doesn't hide others.
  *
  * @returns the chain from each remaining provider to the provider that makes it request-scoped, including both.
  */
@@ -149,7 +149,7 @@ function nearestOf(
   const ids = new Set(rebuilt.filter((provider) => !allows(kind, provider)).map(({ id }) => id));
   return rebuilt.flatMap((provider) => {
     if (graph.chainToRequestScope(provider) === undefined) return [[provider]];
-    // A provider is covered if each of its chains leads through another provider in `ids`.
+    // A provider is left out if each of its chains leads through another provider in `ids`.
     const links = graph.chainToRequestScope(
       provider,
       ({ id }) => id === provider.id || !ids.has(id),

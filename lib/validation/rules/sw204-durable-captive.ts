@@ -6,8 +6,9 @@ import type { TickGraph } from '../tick-graph.js';
 
 /**
  * Reports a durable provider that depends on a request-scoped one. Nest treats a provider marked durable as durable regardless of
- * its dependencies, so this provider keeps the instance of the first tick. `REQUEST` is allowed: there, Nest injects the payload of
- * the durable context. A service in between that injects `REQUEST` is reported, because it belongs to the scope of the first tick.
+ * its dependencies, so this provider keeps the instance of the first tick. `REQUEST` is allowed, because Nest then injects the
+ * payload of the durable context. A service in between that injects `REQUEST` is reported, because it belongs to the scope of the
+ * first tick.
  */
 export function durableCaptive(ticks: TickGraph): Finding[] {
   const durables = ticks.graph.providers.filter(({ isDeclaredDurable }) => isDeclaredDurable);

@@ -5,7 +5,7 @@ import { isFactory, tokenText, type NestWrapper } from '../../nest/index.js';
 
 /**
  * Reports a request-scoped factory that returns an object that a static provider keeps. The graph doesn't show what a factory
- * returns, so the scope that receives the object detects it.
+ * returns, so the scope that receives the object detects this.
  */
 export function sharedByFactory(provider: GraphProvider, ticks: TickGraph): Finding {
   const { name, token } = provider;

@@ -5,7 +5,7 @@ import { isOwnToken } from '../../nest/index.js';
 import { arrows, finding, type Finding } from '../../errors/finding.js';
 import type { TickGraph } from '../tick-graph.js';
 
-/** Says whether a provider is for workers. */
+/** Whether a provider is for workers. */
 type Purpose = 'yes' | 'likely' | 'no';
 
 /**

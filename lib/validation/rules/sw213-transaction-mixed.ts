@@ -10,9 +10,9 @@ interface Use extends ConnectionOfScope {
 }
 
 /**
- * Reports a provider whose writes aren't part of the transaction of its tick. The provider injects a scoped repository or entity
- * manager without a transaction. Another provider of the tick injects one from the same data source with a transaction. The graph
- * doesn't show whether the first provider only reads.
+ * Reports a provider whose writes aren't part of its tick's transaction. The provider injects a scoped repository or entity manager
+ * without a transaction. Another provider of the tick injects one with a transaction, from the same data source. The graph doesn't
+ * show whether the first provider only reads.
  */
 export function transactionMixed(ticks: TickGraph): Finding[] {
   const findings = new Map<string, Finding>();

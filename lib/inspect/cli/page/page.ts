@@ -10,7 +10,7 @@ import { writeWorkers } from './worker-lines.js';
 
 const LIFETIMES: readonly Lifetime[] = ['singleton', 'request', 'bubbled', 'transient', 'durable'];
 
-/** The words on the page, the most severe first. An `info` finding is a hint, because it may be intentional. */
+/** The severities with their words on the page, the most severe first. What a hint (`info`) reports may be intentional. */
 const SEVERITIES: readonly (readonly [FindingSeverity, string])[] = [
   ['error', 'error'],
   ['warning', 'warning'],

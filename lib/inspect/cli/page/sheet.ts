@@ -3,7 +3,7 @@ import type { Lifetime } from '../../../graph/lifetime-graph.js';
 import type { Terminal } from '../terminal.js';
 import { clean, fitName, padded, widthOf, wrap } from './text.js';
 
-/** The role of a text, which decides its color. */
+/** The role of a piece of text, which determines its color. */
 type Look = Lifetime | FindingSeverity | 'heading' | 'name' | 'quiet' | 'fine';
 
 /** SGR codes (ECMA-48): 1 is bold, 2 is faint, 4 is underlined, 31 and up are colors. */
@@ -42,7 +42,7 @@ export class Sheet {
     return this.terminal.width;
   }
 
-  /** Applies a style to a text. Without a style or without colors, returns the text unchanged. */
+  /** Applies a style to text. Returns the text unchanged if there is no style, or if the terminal shows no colors. */
   paint(look: Look | undefined, text: string): string {
     if (look === undefined || !this.terminal.isColored) return text;
     return `\u001B[${CODES[look]}m${text}\u001B[0m`;
@@ -67,7 +67,7 @@ export class Sheet {
     if (!isOneLine) this.text(more, { indent: indent + 2 });
   }
 
-  /** Adds a text, wrapped into lines. `before` is on the first line; the other lines are indented by its width. */
+  /** Adds text, wrapped into lines. The first line begins with `before`; the other lines are indented by its width. */
   text(text: string, { indent = 2, before = '', look }: Placed = {}): void {
     const margin = ' '.repeat(indent);
     const left = indent + widthOf(before);
@@ -77,7 +77,7 @@ export class Sheet {
     });
   }
 
-  /** Adds a text after its label, such as `next   12:00, 13:00`. */
+  /** Adds text after its label, such as `next   12:00, 13:00`. */
   labeled(label: string, text: string): void {
     this.text(text, { indent: 4, before: padded(label, LABEL_WIDTH) });
   }

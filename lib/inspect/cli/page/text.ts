@@ -2,25 +2,25 @@
 const WIDE =
   /[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|\p{Extended_Pictographic}/u;
 
-/** Characters that terminals draw onto the previous one. */
+/** Characters that terminals draw on top of the previous character. */
 const NARROW = /\p{Mark}|\u200D/u;
 
 /** A space at which `wrap()` doesn't break a line. */
 export const NO_BREAK = '\u00A0';
 
-/** Returns the width of a text in columns. */
+/** Returns the width of text in columns. */
 export function widthOf(text: string): number {
   let width = 0;
   for (const letter of text) width += columnsOf(letter);
   return width;
 }
 
-/** Cleans a text from the application for a page: the result has one line, and no codes that control a terminal. */
+/** Cleans text from the application for a page: the result is a single line without control characters. */
 export function clean(text: string): string {
   return text.replaceAll(/[\p{Control}\p{Line_Separator}\p{Paragraph_Separator}]+/gu, ' ');
 }
 
-/** Wraps text to a maximum width. Breaks at spaces, but not at no-break spaces. Breaks a word that is wider than that. */
+/** Wraps text to a maximum width. Breaks at spaces, but not at no-break spaces. Breaks a word only if it is wider than a line. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
@@ -65,7 +65,7 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** Returns as much of the beginning of a text as fits in a width, but at least one character. */
+/** Returns as much of the beginning of the text as fits the width, but at least one character. */
 function headOf(text: string, width: number): string {
   let head = '';
   let taken = 0;

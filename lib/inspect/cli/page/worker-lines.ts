@@ -12,7 +12,7 @@ const MEANINGS: Readonly<Record<Lifetime, string>> = {
   singleton: 'one for the whole application; no tick disposes it',
 };
 
-/** Writes each worker with the instances that are built for each tick, and with the disposals after that tick. */
+/** Writes each worker with the instances that are built for each tick, and with what is disposed after that tick. */
 export function writeWorkers(workers: readonly InspectedWorker[], sheet: Sheet): void {
   if (workers.length === 0) return;
   sheet.heading(`Workers (${workers.length})`);
@@ -86,7 +86,7 @@ interface Row {
   readonly detail: string;
 }
 
-/** The maximum widths: of a name with the branches in front of it, and of the branches alone. */
+/** The maximum widths of a name with the branches in front of it, and of the branches alone. */
 interface Columns {
   readonly name: number;
   readonly guide: number;
@@ -178,7 +178,7 @@ function writeRow(row: Row, columns: Columns, sheet: Sheet): void {
     sheet.line(`${margin}${sheet.paint('quiet', padded(guideBelow, before))}${line}`);
 }
 
-/** Returns only the branches nearest to the name if together they are too wide. */
+/** Returns the branches in front of a name; if they are too wide, only those nearest to the name. */
 function fitGuide(guide: string, width: number): string {
   return guide.length <= width ? guide : `…${guide.slice(1 - width)}`;
 }
