@@ -65,7 +65,8 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `module-not-imported`: the application has workers but doesn't import `ScopedWorkerModule`, so none of them run. Only the
  *   inspector reports this.
  * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nothing disposes
- *   its instances. Only `info` if the class is always constructed and nothing in its dependency tree has a disposer or a scope hook.
+ *   its instances. The severity is only `info` if the class is always constructed and nothing in its dependency tree has a disposer
+ *   or a scope hook.
  * - `worker-run-elsewhere`: another library calls methods of a class marked `@ScopedWorker()`. The decorator has no effect on these
  *   calls.
  * - `dependency-missing`: a worker, or a provider that its ticks need, injects a token without a provider, so every tick would
@@ -75,13 +76,14 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `transient-captured`: a singleton holds a transient that has a disposer.
  * - `durable-captive`: a durable provider holds a request-scoped one, which is disposed earlier. A warning if no tick reaches the
  *   durable provider.
- * - `shared-by-factory`: a request-scoped factory returns an object that a static provider holds. The library can detect this only while a tick runs.
- * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need. Only `info` if that is
- *   likely but not certain.
+ * - `shared-by-factory`: a request-scoped factory returns an object that a static provider holds. The library can detect this only
+ *   while a tick runs.
+ * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need. The severity is only `info`
+ *   if that is likely but not certain.
  * - `scope-not-needed`: the ticks of a worker build nothing but the worker itself.
  * - `allowance-unused`: an entry of `allowFindings` matches no finding.
- * - `state-on-worker`: a handler leaves changed fields on its worker, and the next tick doesn't see them. Only a running tick shows
- *   this.
+ * - `state-on-worker`: a handler leaves changed fields on its worker, and the next tick doesn't see them. The library can detect
+ *   this only while a tick runs.
  * - `worker-hook-unused`: a worker has a lifecycle hook that Nest never calls, because the worker is new for each tick.
  * - `lifetime-misjudged`: the installed release of Nest builds a provider once, although it depends on a request-scoped one. A
  *   warning if no worker depends on it.

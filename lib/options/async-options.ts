@@ -15,7 +15,7 @@ export function refuseAsyncOptions(options: AsyncOptions): void {
   const given = (options ?? {}) as Readonly<Record<string, unknown>>;
   const ways = WAYS.filter((way) => given[way] !== undefined);
   if (problems.length === 0 && ways.length === 0)
-    problems.push(`needs one of ${WAYS.join(', ')}, which returns the options`);
+    problems.push(`needs one of ${WAYS.join(', ')} to supply the options`);
   if (ways.length > 1) problems.push(`has ${ways.join(' and ')}; keep one of them`);
   for (const way of ways) {
     const what = way === 'useFactory' ? 'a function' : 'a class with a create() method';

@@ -49,6 +49,6 @@ export class BeginOrder {
 
 function stuck(): Error {
   return new Error(
-    `A transaction waited ${LONGEST_TURN_MS / 1_000} seconds until another one on the same query runner had begun. Use dataSource.transaction(), in which each transaction has its own query runner.`,
+    `After ${LONGEST_TURN_MS / 1_000} seconds, another transaction on the same query runner had still not begun, so this one was refused. Use dataSource.transaction(), in which each transaction has its own query runner.`,
   );
 }

@@ -122,7 +122,7 @@ export class SqliteStart {
         if (own !== undefined) Object.defineProperty(runner, name, own);
       }
     };
-    // Once the start is over, the methods to call are the query runner's current ones: it may have been patched.
+    // After the start, calls the query runner's current methods: they may have been patched in the meantime.
     const now = (): Pick<QueryRunner, 'query' | 'startTransaction'> =>
       this.#isOver ? runner : { startTransaction, query };
     const start = async (...args: Parameters<typeof startTransaction>): Promise<void> => {
