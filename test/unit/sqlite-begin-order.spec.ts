@@ -5,7 +5,7 @@ import { gate, turn } from '../support/gate.js';
 describe('The transactions of one query runner', () => {
   const { signal } = new AbortController();
 
-  it('begin one after the other, whatever a subscriber of an earlier one still waits for', async () => {
+  it('begin one after the other, even while a subscriber of an earlier one still waits', async () => {
     const order = new BeginOrder();
     const begun: string[] = [];
     const [subscriber, secondBegin] = [gate(), gate()];
