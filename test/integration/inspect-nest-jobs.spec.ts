@@ -426,7 +426,7 @@ describe('Start-up under adoptNestSchedules', () => {
     ]);
   });
 
-  it('[XC10] does not count a factory that has returned no instance as a singleton', async () => {
+  it('does not count a factory that has returned no instance as a singleton', async () => {
     const off = { module: class Off {}, providers: [{ provide: Mailer, useFactory: () => null }] };
     const given = { imports: [off], providers: [Tenant, Invoices, Mailer] };
     const { app, log, registry } = await adoptingApp(given);

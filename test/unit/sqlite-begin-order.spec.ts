@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { BeginOrder } from '../../lib/typeorm/sqlite-begin-order.js';
 import { gate, turn } from '../support/gate.js';
 
@@ -47,5 +47,27 @@ describe('The transactions of one query runner', () => {
     const order = new BeginOrder();
     const inner = order.begin(() => order.begin(async () => undefined, signal), signal);
     await expect(inner).resolves.toBeUndefined();
+  });
+
+  it('reject after 60 seconds if another one still has not begun', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+    try {
+      const order = new BeginOrder();
+      const begin = gate();
+      const first = order.begin(() => begin.opened, signal);
+      let error: unknown;
+      const second = order.begin(async () => undefined, signal).catch((thrown) => (error = thrown));
+      await jest.advanceTimersByTimeAsync(59_999);
+      expect(error).toBeUndefined();
+      await jest.advanceTimersByTimeAsync(1);
+      await second;
+      expect(error).toMatchObject({
+        message: expect.stringContaining('on the same query runner had still not begun'),
+      });
+      begin.open();
+      await first;
+    } finally {
+      jest.useRealTimers();
+    }
   });
 });
