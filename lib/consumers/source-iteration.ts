@@ -80,7 +80,7 @@ export class SourceIteration {
     if (!done.signal.aborted)
       this.observer.endFailed(
         new Error(
-          `The source of ${this.name} did not end within ${CLOSING_MS} ms after its signal was aborted. A message that it still delivers is returned to it unhandled. End read(signal) when the signal is aborted.`,
+          `The source of ${this.name} did not end within ${CLOSING_MS} ms after its signal was aborted. A message that it still delivers is returned to it unhandled. Make read(signal) end when the signal is aborted.`,
         ),
       );
   }

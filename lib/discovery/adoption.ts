@@ -93,7 +93,7 @@ function skipped(
   const silently = isFactory(wrapper) ? 'without a warning' : 'with a warning';
   const what = isScheduleModuleImported
     ? `Nest skips this ${decorator} ${silently}`
-    : `nothing runs this ${decorator}, because ScheduleModule.forRoot() is not imported. With it, Nest would skip the job ${silently}`;
+    : `nothing runs this ${decorator}, because ScheduleModule.forRoot() is not imported. Even if it were imported, Nest would skip the job ${silently}`;
   const { why, chain: ofClass } = whyNotStatic(workerClass, wrapper, graph);
   const chain = [subject, ...ofClass.slice(1)];
   const message = `${subject}: ${what}, because ${why}. ${help}`;

@@ -77,7 +77,7 @@ function reasonFor(
   const name = tokenText(token);
   if (token === dependent)
     return [
-      `it injects its own token at ${at}, and Nest never injects a provider into that same provider`,
+      `it injects its own token at ${at}, and Nest never injects a provider into itself`,
       'Provide it under a different token from the one that it injects',
     ];
   if (BUILT_IN.includes(token))

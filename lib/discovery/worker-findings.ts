@@ -48,7 +48,7 @@ function twinHelp({ metadata, worker }: NamedHandler, { token }: Difference): st
   if (isOwnToken(token))
     return `Provide ${worker.workerClass.name} in one module only, or set the same options for its repositories in each ScopedTypeOrmModule.forFeature().`;
   const name = "{ name: { inject: [...], useFactory: (...) => '...' } }";
-  const same = `from a provider that differs, such as ${tokenText(token)}, and return the same name on every start`;
+  const same = `from a provider that differs between the workers, such as ${tokenText(token)}, and return the same name on every start`;
   return metadata.isAdopted === true
     ? `Mark ${worker.workerClass.name} @ScopedWorker(), use @Scoped${metadata.decorator.slice(1)}, and compute the name ${same}: ${name}.`
     : `Compute the name ${same}: ${name}.`;

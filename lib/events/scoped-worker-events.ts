@@ -93,7 +93,7 @@ export class ScopedWorkerEvents {
 
   private report(event: EventName, error: unknown): void {
     try {
-      logError(this.logger, `A listener of ${event} failed`, error);
+      logError(this.logger, `A listener for ${event} failed`, error);
     } catch {
       // The application's logger threw: there is no other place to report the error.
     }

@@ -98,7 +98,7 @@ export class Drain {
     });
     let isDone = pending.length === 0;
     const done = Promise.all(pending).then(() => (isDone = true));
-    return () => (isDone ? [] : [{ name: 'a listener of shutdown:started', done }]);
+    return () => (isDone ? [] : [{ name: 'a listener for shutdown:started', done }]);
   }
 
   private stragglers(): Straggler[] {

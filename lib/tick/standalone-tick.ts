@@ -77,7 +77,8 @@ export function runProblems(work: unknown, options: unknown): string[] {
         problems.push(`${key} requires a name, because only a tick has this option. Add name`);
     return problems;
   }
-  const noRequest = 'cannot be combined with name: in a tick, REQUEST is the tick. Use payload';
+  const noRequest =
+    'cannot be combined with the name option, because in a tick, REQUEST is the tick. Use payload';
   return [
     ...problems,
     ...named({

@@ -107,7 +107,7 @@ function noTransaction(name: string, because: string): string {
 }
 
 function sharedText(name: string, because: string): string {
-  return `All scopes share one connection with the rest of the application: the data source "${name}" ${because}. A rollback can undo writes of other code.`;
+  return `All scopes share one connection with the rest of the application: the data source "${name}" ${because}. A rollback can undo writes made by other code.`;
 }
 
 function unknownDataSource(name: string): string {

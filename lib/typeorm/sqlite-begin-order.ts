@@ -12,7 +12,7 @@ const beginning = new AsyncLocalStorage<readonly BeginOrder[]>();
  * wait for its turn. Meanwhile, TypeORM would send another BEGIN instead of a savepoint.
  */
 export class BeginOrder {
-  /** Opens once TypeORM counts the transaction that is beginning, or has noticed that its BEGIN failed. */
+  /** Opens once TypeORM has counted the transaction that is beginning, or has noticed that its BEGIN failed. */
   #counted: Latch | undefined;
 
   /**
@@ -49,6 +49,6 @@ export class BeginOrder {
 
 function stuck(): Error {
   return new Error(
-    `After ${LONGEST_TURN_MS / 1_000} seconds, another transaction on the same query runner had still not begun, so this one was refused. Use dataSource.transaction(), in which each transaction has its own query runner.`,
+    `After ${LONGEST_TURN_MS / 1_000} seconds, another transaction on the same query runner had still not begun, so this one was refused. Use dataSource.transaction(), which uses a separate query runner for each transaction.`,
   );
 }

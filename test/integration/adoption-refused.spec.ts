@@ -359,7 +359,7 @@ describe('Without adoptNestSchedules', () => {
         })),
       );
       expect(error.message).toMatch(
-        /Mailer\.send: nothing runs this @Cron, because ScheduleModule\.forRoot\(\) is not imported\. With it, Nest would skip the job with a warning, because Mailer depends on Tenant/,
+        /Mailer\.send: nothing runs this @Cron, because ScheduleModule\.forRoot\(\) is not imported\. Even if it were imported, Nest would skip the job with a warning, because Mailer depends on Tenant/,
       );
     });
 

@@ -89,7 +89,7 @@ describe('a source at the shutdown', () => {
       expect(log.of('error')).toEqual([]);
       await advance(1);
       expect(log.of('error')).toEqual([
-        'source of Consumer.handle (no tick) failed: The source of Consumer.handle did not end within 1000 ms after its signal was aborted. A message that it still delivers is returned to it unhandled. End read(signal) when the signal is aborted.',
+        'source of Consumer.handle (no tick) failed: The source of Consumer.handle did not end within 1000 ms after its signal was aborted. A message that it still delivers is returned to it unhandled. Make read(signal) end when the signal is aborted.',
       ]);
       await advance(3_999);
       expect(close.done).toBe(false);

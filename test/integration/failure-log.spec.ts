@@ -115,7 +115,7 @@ describe('The log of a failure', () => {
     expect(errors.mock.calls).toHaveLength(2);
     for (const [message, stack] of errors.mock.calls) {
       expect(message).toMatch(
-        /^(Loop\.execute|A listener of background:failed) failed.*: no luck$/,
+        /^(Loop\.execute|A listener for background:failed) failed.*: no luck$/,
       );
       expect(stack).toMatch(/^ {4}at .+\n[^]+NotFoundError: no such row\n[^]+'P2025'/);
     }

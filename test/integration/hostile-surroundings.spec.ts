@@ -112,7 +112,7 @@ describe('A value that cannot be turned into text', () => {
   });
 
   it.each(['tick:started', 'tick:finished', 'scope:opened', 'scope:closed'] as const)(
-    'thrown by a listener of %s harms nobody',
+    'thrown by a listener for %s harms nobody',
     async (event) => {
       const { registry, events } = await startApp({
         options,
@@ -126,7 +126,7 @@ describe('A value that cannot be turned into text', () => {
     },
   );
 
-  it('thrown by a listener of tick:skipped harms nobody', async () => {
+  it('thrown by a listener for tick:skipped harms nobody', async () => {
     const { registry, events } = await startApp({
       options,
       providers: [worker([], () => undefined, { overlap: 'skip' })],
@@ -264,7 +264,7 @@ describe('In hostile surroundings, a schedule', () => {
     expect(await within(registry.run('Worker.run'))).toMatchObject({ outcome: 'succeeded' });
   });
 
-  it('a listener of tick:started can cancel the tick', async () => {
+  it('a listener for tick:started can cancel the tick', async () => {
     const { registry, events } = await startApp({ providers: [worker([])] });
     let told = 0;
     events.on('tick:started', ({ schedule }) => (told = registry.cancel(schedule)));

@@ -392,7 +392,7 @@ describe('A worker that asks for what nothing provides', () => {
     await expect(
       startApp({ imports: [LogModule], providers: [worker(['log']), own] }),
     ).rejects.toThrow(
-      'log cannot be built: it injects its own token at inject[0], and Nest never injects a provider into that same provider. Every tick of Worker.run would fail (Worker.run -> log -> log). Provide it under a different token from the one that it injects.',
+      'log cannot be built: it injects its own token at inject[0], and Nest never injects a provider into itself. Every tick of Worker.run would fail (Worker.run -> log -> log). Provide it under a different token from the one that it injects.',
     );
   });
 

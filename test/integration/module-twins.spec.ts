@@ -146,7 +146,7 @@ describe('A module that is imported twice', () => {
       });
       expect(error).toBeInstanceOf(DuplicateScheduleError);
       expect(error.message).toBe(
-        `Sync.run: two schedules would have the name "Sync.run". SyncModule is imported more than once and provides Sync with different dependencies (TENANT), so each of these workers has to run. Compute the name from a provider that differs, such as TENANT, and return the same name on every start: { name: { inject: [...], useFactory: (...) => '...' } }.`,
+        `Sync.run: two schedules would have the name "Sync.run". SyncModule is imported more than once and provides Sync with different dependencies (TENANT), so each of these workers has to run. Compute the name from a provider that differs between the workers, such as TENANT, and return the same name on every start: { name: { inject: [...], useFactory: (...) => '...' } }.`,
       );
     });
 
@@ -311,7 +311,7 @@ describe('A module that is imported twice', () => {
         options: { adoptNestSchedules: true },
       });
       expect(error.message).toContain(
-        'so each of these workers has to run. Mark Job @ScopedWorker(), use @ScopedCron, and compute the name from a provider that differs, such as TENANT',
+        'so each of these workers has to run. Mark Job @ScopedWorker(), use @ScopedCron, and compute the name from a provider that differs between the workers, such as TENANT',
       );
     });
   });

@@ -228,7 +228,7 @@ describe('the wait between attempts', () => {
       expect(test.registry.cancel('Worker.run')).toBe(0);
     });
 
-    it('by a listener of tick:retrying that cancels', async () => {
+    it('by a listener for tick:retrying that cancels', async () => {
       const test = await retryApp([fails], {
         handler: { retry: { attempts: 3, backoffMs: 1_000 } },
       });
@@ -284,7 +284,7 @@ describe('the wait between attempts', () => {
       expect(test.ticks.map(({ signal }) => signal.aborted)).toEqual([false, true]);
     });
 
-    it('nor when a listener of tick:started cancels it: the handler is not entered', async () => {
+    it('nor when a listener for tick:started cancels it: the handler is not entered', async () => {
       const test = await retryApp([succeeds]);
       test.events.on('tick:started', ({ schedule }) => void test.registry.cancel(schedule));
       expect(await test.run()).toMatchObject({ outcome: 'cancelled', attempts: 1, phase: 'open' });

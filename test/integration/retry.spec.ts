@@ -310,7 +310,7 @@ describe('a retried tick', () => {
       expect([log.of('error').length, log.of('warn')]).toEqual([1, []]);
     });
 
-    it('[D25] is not disturbed by a listener of tick:retrying that throws', async () => {
+    it('[D25] is not disturbed by a listener for tick:retrying that throws', async () => {
       const { run, events } = await retryApp([fails, succeeds]);
       events.on('tick:retrying', () => {
         throw new Error('listener');

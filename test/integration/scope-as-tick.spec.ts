@@ -627,7 +627,7 @@ describe('A standalone scope with a name', () => {
       [
         'a request beside a name',
         [work, { name: 'a', request: {} }],
-        'request cannot be combined with name: in a tick, REQUEST is the tick. Use payload.',
+        'request cannot be combined with the name option, because in a tick, REQUEST is the tick. Use payload.',
       ],
     ])('[C13] is refused in one sentence: %s', async (_, args, text) => {
       const { scopes, registry } = await start();

@@ -123,7 +123,7 @@ describe('app.close() inside a handler', () => {
     expect(performance.now()).toBe(0);
   });
 
-  it('[D6] names nothing that ends while it closes: a listener of scope:closed began it', async () => {
+  it('[D6] names nothing that ends while it closes: a listener for scope:closed began it', async () => {
     const { app, events, registry, next } = await startApp({
       options: { drainTimeoutMs: 1_000 },
       providers: [worker([])],

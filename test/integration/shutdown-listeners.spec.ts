@@ -11,7 +11,7 @@ appsOnFakeClock();
 @RequestScoped()
 class Unit {}
 
-describe('Listeners of shutdown:started', () => {
+describe('Listeners for shutdown:started', () => {
   it('[L2] are awaited before a tick is aborted or refused to build', async () => {
     const [first, second] = [gate(), gate()];
     const test = await runningTick(untilAborted, {}, [Unit]);
@@ -64,7 +64,7 @@ describe('Listeners of shutdown:started', () => {
     await close.promise;
     expect(await ended).toMatchObject({
       waitedMs: 5_000,
-      abandoned: ['a listener of shutdown:started', `Worker.run (${test.tick.id})`],
+      abandoned: ['a listener for shutdown:started', `Worker.run (${test.tick.id})`],
     });
     expect(test.tick.signal.aborted).toBe(true);
     await test.report;
@@ -96,6 +96,6 @@ describe('Listeners of shutdown:started', () => {
     test.events.on('shutdown:started', () => Promise.reject(new Error('boom')));
     await test.app.close();
     expect((await test.report).outcome).toBe('cancelled');
-    expect(test.log.of('error')).toEqual(['A listener of shutdown:started failed: boom']);
+    expect(test.log.of('error')).toEqual(['A listener for shutdown:started failed: boom']);
   });
 });

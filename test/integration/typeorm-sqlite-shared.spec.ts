@@ -191,7 +191,7 @@ describe('A data source with one connection', () => {
       test.script = ({ notes }) => notes.save({ text: 'a' });
       expect((await test.registry.run('work')).error).toBeUndefined();
       expect(test.log.of('warn')).toEqual([
-        `All scopes share one connection with the rest of the application: ${because}. A rollback can undo writes of other code.`,
+        `All scopes share one connection with the rest of the application: ${because}. A rollback can undo writes made by other code.`,
       ]);
     });
   });

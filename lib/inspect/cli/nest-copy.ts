@@ -30,7 +30,7 @@ export class NestCopy {
    * Prevents the application from starting itself, as a `main.js` does. Also prevents packages from having modules initialized in
    * preview mode: the modules of `@nestjs/graphql` would call factories with null, and write a schema file.
    *
-   * @returns the first module that the application tries to start; the promise never settles if the application starts nothing.
+   * @returns the first module that the application tries to start; the promise never settles if the application doesn't start any.
    */
   keepFromStarting(): Promise<unknown> {
     const { InitializeOnPreviewAllowlist: allowlist } = this.core;
@@ -77,7 +77,7 @@ export class NestCopy {
     const own = resolved(fileURLToPath(import.meta.url))!;
     if (this.place === undefined)
       return [
-        `The application has no ${CORE} installed, so the inspector used that of nestjs-scoped-worker (${dirname(own)}). If the file is a bundle that contains Nest, inspect the compiled files before they are bundled.`,
+        `The application has no ${CORE} installed, so the inspector used the copy that nestjs-scoped-worker resolves (${dirname(own)}). If the file is a bundle that contains Nest, inspect the compiled files before they are bundled.`,
       ];
     if (this.place === own) return [];
     return [
