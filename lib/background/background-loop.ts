@@ -79,7 +79,7 @@ export class BackgroundLoop implements WorkOwner {
   }
 
   private failed(error: unknown, signal: TickSignal, ranMs: number): number | undefined {
-    // Nothing is aborted before the listeners of `shutdown:started` have finished, so an error before that is a failure.
+    // Nothing is aborted before the listeners for `shutdown:started` have finished, so an error before that is a failure.
     const cause = this.isStopped && signal.signal.aborted ? 'shutdown' : undefined;
     const { outcome } = judgeWork({ phase: 'handler', error }, signal.signal, cause);
     if (outcome === 'cancelled') return undefined;

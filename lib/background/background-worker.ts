@@ -34,10 +34,10 @@ export abstract class BackgroundWorker {
    * Contains the loop. The library calls this method when start-up is complete, in an empty AsyncLocalStorage context. When the
    * method returns, the worker is done, and the library doesn't call it again.
    *
-   * @param stopping is aborted when the application shuts down and the listeners of `shutdown:started` have finished. The
-   * shutdown then waits for `execute` until `shutdownTimeoutMs` has elapsed. An error that `execute` throws because of the abort
-   * isn't a failure. After a failure, `stopping` is aborted too, to end everything that the failed run left behind. The next
-   * run receives a new signal.
+   * @param stopping is aborted when the application shuts down and the listeners for `shutdown:started` have finished. The shutdown
+   * then waits for `execute` until `shutdownTimeoutMs` has elapsed. An error that `execute` throws because of the abort isn't a
+   * failure. After a failure, `stopping` is aborted too, to end everything that the failed run left behind. The next run receives a
+   * new signal.
    */
   abstract execute(stopping: AbortSignal): Promise<void>;
 

@@ -73,7 +73,7 @@ function insteadOf(dependency: GraphProvider, graph: LifetimeGraph): string {
 }
 
 function policyFindings({ name, instance }: FoundBackgroundWorker): Finding[] {
-  // Nest's preview mode constructs nothing, so the field isn't set.
+  // Nest's preview mode doesn't construct anything, so the field isn't set.
   if (!('onFailure' in instance)) return [];
   const problem = choiceProblem(readMember(instance, 'onFailure'), POLICIES);
   if (problem === undefined) return [];

@@ -34,11 +34,11 @@ export interface HandlerClass {
 }
 
 /**
- * Compares the dependencies of two providers of one class. One class in two modules is usually a mistake, and runs once. But a
- * module that is configured twice has two workers, each with its own dependencies.
+ * Compares the dependencies of two providers of one class. Providing one class in two modules is usually a mistake, so the class
+ * runs only once. But a module that is configured twice has two workers, each with its own dependencies.
  *
- * Some dependencies can't be compared: a factory that is created for each import, or a class instance. They count as
- * different between two imports of one module, and as the same between two modules.
+ * Some dependencies can't be compared: a factory that is created for each import, or a class instance. They count as different if
+ * one module is imported twice, but as the same if they come from two different modules.
  *
  * @returns the difference; undefined if the providers are one worker.
  */

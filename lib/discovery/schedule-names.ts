@@ -62,7 +62,7 @@ export async function askedName(
   return wrong === undefined ? { ...rest, name: value as string } : withoutName(named, wrong);
 }
 
-/** Returns the handler with the reason why the factory for its name can't be called, if there is one. Doesn't call the factory. */
+/** Returns the handler; if the factory for its name can't be called, includes the reason. Doesn't call the factory. */
 export function unaskedName(named: NamedHandler, provided: ProvidedValues): NamedHandler {
   const { nameFrom, worker } = named;
   const problem = nameFrom && provided.factoryProblem(nameFrom, worker.wrapper.host!);

@@ -67,7 +67,7 @@ interface Outline {
   readonly findings: Finding[];
 }
 
-/** Creates schedules from what `explore()` finds. Reads and checks, but starts nothing. */
+/** Creates schedules from what `explore()` finds. Reads and checks, but starts no schedule. */
 export class SchedulePlanner {
   private readonly provided: ProvidedValues;
 

@@ -20,9 +20,9 @@ export interface Engine {
   /** Starts the engine. The library calls this method once, when start-up is complete. The method must not wait for a tick. */
   start(schedules: readonly EngineSchedule[], host: EngineHost): void | Promise<void>;
   /**
-   * Stops the engine permanently: it fires nothing more, and leaves no timer or handle behind. The shutdown waits for the returned
-   * promise until `shutdownTimeoutMs` has elapsed. The shutdown drains the ticks at the same time, so `stop()` can wait for the
-   * promises that `fire()` returned.
+   * Stops the engine permanently: it fires no further slots, and leaves no timer or handle behind. The shutdown waits for the
+   * returned promise until `shutdownTimeoutMs` has elapsed. The shutdown drains the ticks at the same time, so `stop()` can wait
+   * for the promises that `fire()` returned.
    */
   stop(): void | Promise<void>;
   /** Adds a schedule while the engine runs. */

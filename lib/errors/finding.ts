@@ -72,7 +72,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `dependency-missing`: a worker, or a provider that its ticks need, injects a token without a provider, so every tick would
  *   fail.
  * - `singleton-rebuilt`: a dependency makes a provider marked `@StaysSingleton()` request-scoped.
- * - `resource-rebuilt`: a probable pool, client or cache is built again on every tick, because of a dependency.
+ * - `resource-rebuilt`: what appears to be a pool, client or cache is rebuilt on every tick, because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.
  * - `durable-captive`: a durable provider holds a request-scoped one, which is disposed earlier. A warning if no tick reaches the
  *   durable provider.

@@ -46,7 +46,7 @@ export class ApplicationGraph {
   }
 }
 
-/** Reads the graph from the modules of an application. Builds and calls nothing. */
+/** Reads the graph from the modules of an application. Doesn't build or call anything. */
 export function readGraph(modules: Iterable<NestModule>): LifetimeGraph {
   const found = new Map<NestWrapper, Pick<GraphProvider, 'place' | 'module'>>();
   for (const module of modules) {

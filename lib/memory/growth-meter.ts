@@ -34,12 +34,12 @@ interface Measuring {
 }
 
 /**
- * Measures what ticks leave in the heap: reads the heap before and after a tick, each time right after a collection of young
- * garbage. Without these collections, the garbage of all ticks would hide what a few ticks leave. These collections take time, so
- * only some ticks are measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs at the same
+ * Measures what ticks leave in the heap: reads the heap before and after a tick, each time right after a young-generation garbage
+ * collection. Without these collections, the garbage of all ticks would hide what a few ticks leave. These collections take time,
+ * so only some ticks are measured: the first ones of each schedule, then a few more. Preferably, no other schedule runs at the same
  * time.
  *
- * A collection of young garbage doesn't show whether a tick adds data or replaces older data. So the growth of a schedule is
+ * A young-generation collection doesn't show whether a tick adds data or replaces older data. So the growth of a schedule is
  * confirmed: a few of its ticks are measured after full collections, which stop the process for longer.
  */
 export class GrowthMeter {
@@ -191,7 +191,7 @@ export class GrowthMeter {
     if (heldBytes !== undefined) this.#keptShare.note(heldBytes, this.#growth);
   }
 
-  /** Reads the heap. @param after the preceding collection: of young garbage (`floorBytes`), or a full one (`liveBytes`). */
+  /** Reads the heap. @param after the preceding collection: a young-generation one (`floorBytes`) or a full one (`liveBytes`). */
   private read(after: 'floorBytes' | 'liveBytes'): Reading {
     const startedAt = performance.now();
     const heldBytes = this.heap[after]();

@@ -38,7 +38,10 @@ export function memorySample(figures: Omit<MemorySample, 'percent'>): MemorySamp
 /** Reads memory figures for the memory watch; tests replace this class. */
 export abstract class MemorySource {
   abstract sample(): MemorySample;
-  /** Returns the size of the heap and the buffers right after a collection of young garbage; undefined if that isn't possible. */
+  /**
+   * Returns the size of the heap and the buffers right after a young-generation garbage collection; undefined if that isn't
+   * possible.
+   */
   abstract floorBytes(): number | undefined;
   /**
    * Returns the size of the heap and the buffers right after a full collection; undefined if that isn't possible or takes too long.

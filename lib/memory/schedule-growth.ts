@@ -139,7 +139,10 @@ export class GrowthEstimates {
     return confirming.length > 0 || ticks >= 2 * confirmedAt;
   }
 
-  /** Returns what the ticks between two counts should have left, according to the current sure estimates. */
+  /**
+   * Returns how many bytes the ticks between two counts should have left, according to the estimates that are currently reliable
+   * (`isSure`).
+   */
   expectedBytes(from: TickCounts, to: TickCounts): number {
     let bytes = 0;
     for (const { schedule, bytesPerTick, isSure } of this.estimates()) {

@@ -24,7 +24,8 @@ export class AppStopper {
 
   /**
    * Closes the application, which runs all its hooks. Then ends the process with the exit code that is already set, or with 1.
-   * Waits at most `shutdownTimeoutMs` plus 10 s for the application to close. Waits for nothing else that keeps the process alive.
+   * Waits at most `shutdownTimeoutMs` plus 10 s for the application to close. Doesn't wait for anything else that keeps the process
+   * alive.
    *
    * @param cause for the log: a clause such as `Reports.send failed`.
    */

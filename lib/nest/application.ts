@@ -45,7 +45,8 @@ const METHODS = [
 ] as const;
 
 /**
- * Rejects a version of Nest whose injector lacks a method that the library needs: without it, the library would dispose nothing.
+ * Rejects a version of Nest whose injector lacks a method that the library needs: without it, the library couldn't dispose
+ * anything.
  *
  * @throws {UnsupportedNestError}
  */

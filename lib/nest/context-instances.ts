@@ -13,7 +13,7 @@ interface OpenWrapper {
   getInstanceByContextId(...of: unknown[]): NestInstanceHost;
 }
 
-/** Returns a wrapper's entries for a context id; builds nothing. */
+/** Returns a wrapper's entries for a context id, without building any. */
 function existing(wrapper: NestWrapper, contextId: ContextId): NestInstanceHost[] {
   const open = wrapper as unknown as OpenWrapper;
   if (open.getExistingInstancesByContextId) return open.getExistingInstancesByContextId(contextId);
@@ -21,7 +21,7 @@ function existing(wrapper: NestWrapper, contextId: ContextId): NestInstanceHost[
   return stores.map((store) => store?.get(contextId)).filter((host) => host !== undefined);
 }
 
-/** Returns the objects that a provider has under a context id; builds nothing. */
+/** Returns the objects that a provider has under a context id, without building any. */
 export function objectsOf(wrapper: NestWrapper, contextId: ContextId): object[] {
   return existing(wrapper, contextId).flatMap(({ instance }) =>
     typeof instance === 'object' && instance !== null ? [instance] : [],

@@ -61,7 +61,10 @@ export function isSameObject(left: object, right: object): boolean {
   }
 }
 
-/** Returns true if a factory returned an object that was injected into it: such a factory creates nothing, and acts as an alias. */
+/**
+ * Returns true if a factory returned an object that was injected into it: such a factory doesn't create anything, and acts as an
+ * alias.
+ */
 export function handsOn(made: unknown, injected: readonly unknown[]): boolean {
   const own = bare(made);
   if (injected.some((value) => bare(value) === own)) return true;

@@ -81,9 +81,9 @@ export function enhancerClasses(owner: Function, method: string): Function[] {
 }
 
 /**
- * Returns the method and the methods that it overrides. Nest reads decorators from the function of a method, so an override
- * inherits none. In this library, an override keeps its schedule, so it keeps its enhancers too: each kind applies until an
- * override declares its own.
+ * Returns the method and the methods that it overrides. Nest reads decorators from the function of a method, so an overriding
+ * method inherits none. In this library, an overriding method inherits the schedule, so it inherits the enhancers too: each kind
+ * applies until an overriding method declares its own.
  */
 function methodsOf(owner: Function, method: string): Function[] {
   const methods: Function[] = [];

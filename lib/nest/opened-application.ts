@@ -36,7 +36,7 @@ export class OpenedApplication extends Application {
     return undefined;
   }
 
-  /** True for `NestFactory.create(module, { preview: true })`, which constructs nothing. */
+  /** True for `NestFactory.create(module, { preview: true })`, which doesn't construct anything. */
   private get isPreview(): boolean {
     const { appOptions } = this.app as { appOptions?: { preview?: boolean } };
     return appOptions?.preview === true;

@@ -10,7 +10,7 @@ import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-
  */
 const resolved = new WeakMap<ContextId, Map<NestWrapper, NestProperty[][]>>();
 
-/** Providers into whose properties Nest injects nothing. */
+/** Providers that have no injected properties. */
 const withoutProperties = new WeakSet<NestWrapper>();
 
 /** The provider that a transient is built for, by the resolution context of that build. */
@@ -47,7 +47,7 @@ export function takeProperties(contextId: ContextId, wrapper: NestWrapper): Nest
 
 /** Injects the properties, and empties the list, so that Nest doesn't overwrite values that `onScopeInit` has set. */
 export function injectEarly(instance: unknown, properties: NestProperty[]): void {
-  if (typeof instance !== 'object') return; // a function, into which Nest injects nothing
+  if (typeof instance !== 'object') return; // a function, whose properties Nest doesn't inject
   for (const { key, instance: value } of properties.splice(0)) {
     if (value !== undefined && value !== null)
       (instance as Record<PropertyKey, unknown>)[key] = value;

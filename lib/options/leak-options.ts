@@ -22,7 +22,7 @@ export interface LeakDetectionOptions {
    */
   readonly sample?: number;
   /**
-   * Milliseconds after a scope closes during which its instances may still be reachable. Garbage collections that begin during this
+   * How long, in milliseconds, instances may remain reachable after their scope closes. Garbage collections that begin during this
    * time don't count.
    *
    * @defaultValue 10_000

@@ -4,7 +4,7 @@ export interface LongRunning {
   start(): void;
   /** Prevents new work from starting. Called once, when the shutdown begins. */
   stop(): void;
-  /** Asks running work to stop. Called once, when the listeners of `shutdown:started` have finished. */
+  /** Asks running work to stop. Called once, when the listeners for `shutdown:started` have finished. */
   interrupt?(): void;
   /** Returns the work that hasn't finished. */
   stragglers?(): Straggler[];

@@ -3,7 +3,7 @@ import type { CronFieldValues } from './cron-fields.js';
 
 type CronDate = ReturnType<CronTime['getNextDateFrom']>;
 
-/** The most by which clocks are set back at one time, and the step size of such changes, in minutes. */
+/** The largest amount by which clocks are set back at once, and the increment of such changes, in minutes. */
 const FOLD = { longest: 180, step: 30 };
 
 /** The longest time that a zone skips in spring, in minutes. */

@@ -36,7 +36,7 @@ export interface ConstructionHome {
 export class Construction implements BuildObserver {
   /** Identifies the scope without referring to it. */
   readonly key: object;
-  /** True from the moment the scope refuses to build. */
+  /** True from the moment the scope refuses to build providers. */
   isClosed = false;
   /** The reason why the shutdown allows no more builds in this scope. */
   refusal: string | undefined;

@@ -14,7 +14,7 @@ export interface ProviderScope {
   readonly id: string;
   /** The context id for `ModuleRef.resolve(token, contextId)`; instances that this call resolves belong to the scope too. */
   readonly contextId: ContextId;
-  /** True once the scope refuses to build; disposal may still be in progress. */
+  /** True once the scope refuses to build providers; disposal may still be in progress. */
   readonly closed: boolean;
   /**
    * Returns the scope's instance of a provider, and builds it on the first call. Returns a singleton unchanged. If several
@@ -83,7 +83,7 @@ export interface OpenedScope extends ProviderScope, AsyncDisposable {
 }
 
 /**
- * Hooks that a provider of a scope may have. The library finds them by name: you register nothing.
+ * Hooks that a provider of a scope may have. The library finds them by name: you don't register them.
  *
  * @publicApi
  */

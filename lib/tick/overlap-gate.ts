@@ -47,7 +47,8 @@ export class OverlapGate {
   readonly #running: Slot[] = [];
   #waiting: Waiting[] = [];
   /**
-   * The slots of the running exclusive work. Each one runs inside those before it, so the innermost one waits for none of them.
+   * The slots of the running exclusive work. Each one runs inside those before it, so the innermost one doesn't wait for any of
+   * them.
    */
   readonly #holders: Slot[] = [];
 

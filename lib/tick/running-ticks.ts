@@ -157,7 +157,10 @@ export class RunningTicks {
     this.#all.add(running);
   }
 
-  /** Removes work before its context ends. Otherwise, a shutdown that the work started would mistake that work for other work. */
+  /**
+   * Removes work before its context ends. Otherwise, if the work itself started a shutdown, the shutdown would treat it as someone
+   * else's unfinished work.
+   */
   remove(running: RunningWork): void {
     this.#all.delete(running);
     running.context.end();

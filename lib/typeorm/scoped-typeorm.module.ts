@@ -111,7 +111,7 @@ export class ScopedTypeOrmModule {
   /**
    * Provides what `@InjectScopedEntityManager()` and, for each entity, `@InjectScopedRepository(Entity)` inject in the importing
    * module. Registers the entities for `autoLoadEntities`, as `TypeOrmModule.forFeature()` does. The singleton repositories of
-   * `TypeOrmModule` don't change.
+   * `TypeOrmModule` aren't affected.
    *
    * @throws {MissingPeerError} at start-up, if `@nestjs/typeorm` isn't installed.
    * @throws {InvalidOptionsError} immediately for options of the wrong type; at start-up, if the application lacks the data source,

@@ -19,8 +19,8 @@ export interface ConnectionUse {
 const reading = new AsyncLocalStorage<readonly Latch[]>();
 
 /**
- * Stops transactions from waiting for the reads in the current async context. Otherwise, the reads and the transactions would
- * wait for each other: the calling code writes, and may wait until such a transaction ends.
+ * Stops transactions from waiting for the reads in the current async context. Otherwise, the reads and the transactions could
+ * deadlock: the calling code is about to write, and may have to wait for one of the transactions to end.
  */
 export function leaveReads(): void {
   for (const read of reading.getStore() ?? []) read.open();

@@ -189,7 +189,7 @@ export class SqliteAppRunner extends SqliteRunner {
     }
   }
 
-  /** Waits until TypeORM counts the inner transactions that are just beginning. */
+  /** Waits until TypeORM has counted the inner transactions that are just beginning. */
   private async settleInner(): Promise<void> {
     while (this.#beginning > 0) await setImmediate();
   }

@@ -221,7 +221,7 @@ const entered = new WeakSet<EntityManager>();
 
 /**
  * Patches the class of entity managers, because some may already exist: the constructor of a repository class calls
- * `dataSource.createEntityManager()`. Entity managers of other data sources don't change.
+ * `dataSource.createEntityManager()`. Entity managers of other data sources aren't affected.
  */
 function enterApplicationTransactions({ manager }: DataSource): void {
   const type = Object.getPrototypeOf(manager) as EntityManager;

@@ -94,8 +94,8 @@ export class SqliteScopeRunner extends SqliteRunner {
   }
 
   /**
-   * Returns the signal that ends a new statement's wait. An abort ends the waits of statements sent before it. A statement sent
-   * after it waits as usual, so that a handler can still save its state. If the transaction will be rolled back anyway, only
+   * Returns the signal that ends a new statement's wait. An abort ends the wait of every statement sent before it. A statement sent
+   * after the abort waits as usual, so that a handler can still save its state. If the transaction will be rolled back anyway, only
    * statements of disposers wait, because they run after that rollback.
    */
   private signalOfNewStatement(): AbortSignal | undefined {

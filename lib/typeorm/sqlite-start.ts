@@ -12,8 +12,8 @@ const POLL_MS = 5;
 
 /**
  * The time in milliseconds, from the start on, during which transactions that would overlap an open one wait for it to end.
- * Otherwise, transactions that always overlap would leave no pause. After this time, they begin anyway, because one of them
- * may be an inner transaction of the open one.
+ * Otherwise, transactions that always overlap would never leave a gap. After this time, the waiting transactions begin anyway,
+ * because one of them may be an inner transaction of the open one.
  */
 const OVERLAP_MS = 1_000;
 

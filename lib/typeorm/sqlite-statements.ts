@@ -30,7 +30,7 @@ export function beginsInside(statement: string): boolean {
   return statement.startsWith('SAVEPOINT typeorm_');
 }
 
-/** Returns true for a statement that writes nothing by itself inside a transaction. */
+/** Returns true for a statement that doesn't write anything by itself inside a transaction. */
 export function divides(statement: string): boolean {
   return /^(SAVEPOINT|RELEASE|COMMIT|END)\b/i.test(withoutComments(statement));
 }

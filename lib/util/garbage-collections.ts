@@ -44,7 +44,7 @@ export class FullCollectionObserver {
 }
 
 /**
- * Detects full garbage collections at no cost: an object that nothing references is gone afterward. A collection of young garbage
+ * Detects full garbage collections at no cost: an object that nothing references is gone afterward. A young-generation collection
  * keeps the target of a `WeakRef` alive. May miss a collection, because dereferencing the object can keep it alive.
  */
 export class FullCollections {
@@ -75,8 +75,8 @@ type Collect = (options?: { readonly type: 'minor' }) => void;
 let collect: Collect | null | undefined;
 
 /**
- * Collects the garbage among V8's young objects. The duration of a scavenge depends on the survivors, not on the size of the heap.
- * The scavenge runs twice: afterward, survivors are old and aren't copied again. Also, V8 subtracts the memory of dead buffers only
+ * Runs a young-generation garbage collection, which V8 calls a scavenge. Its duration depends on the survivors, not on the size of
+ * the heap. It runs twice: afterward, survivors are old and aren't copied again. Also, V8 subtracts the memory of dead buffers only
  * in the next collection.
  *
  * @returns false if this isn't possible.
@@ -89,7 +89,7 @@ export function collectYoungGarbage(): boolean {
 }
 
 /**
- * Collects all garbage, which stops the process for about a millisecond for each MiB of small live objects (Node 20).
+ * Runs a full garbage collection, which stops the process for about a millisecond for each MiB of small live objects (Node 20).
  *
  * @returns false if this isn't possible.
  */

@@ -14,7 +14,7 @@ type ToldHost = { -readonly [Key in keyof NestInstanceHost]: NestInstanceHost[Ke
 
 /**
  * Carries out a plan once. Creates no promise until a factory returns one, or an instance has `onScopeInit`. From then on, calls
- * everything whose dependencies are ready, as Nest does. After a failure, calls nothing more.
+ * everything whose dependencies are ready, as Nest does. After a failure, makes no further calls.
  */
 export class PlannedBuild {
   readonly #slots: unknown[];
@@ -198,7 +198,7 @@ export class PlannedBuild {
   }
 
   private inject({ properties }: PlanStep, instance: unknown): void {
-    if (typeof instance !== 'object') return; // a function, into which Nest injects nothing either
+    if (typeof instance !== 'object') return; // a function, whose properties Nest doesn't inject either
     for (const [key, slot] of properties) {
       const value = this.#slots[slot];
       if (value !== undefined && value !== null)

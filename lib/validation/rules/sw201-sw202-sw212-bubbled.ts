@@ -44,9 +44,9 @@ function fate({ name, lifetime }: GraphProvider): string {
 }
 
 /**
- * Reports a probable pool, client or cache that is built again on every tick. It is a provider, a guard or a similar class with
- * lifecycle hooks or a disposer, and is request-scoped only because of a dependency. If the class declares itself request-scoped,
- * or has scope hooks, this is intentional.
+ * Reports what appears to be a pool, client or cache that is rebuilt on every tick. It is a provider, a guard or a similar class
+ * with lifecycle hooks or a disposer, and is request-scoped only because of a dependency. If the class declares itself
+ * request-scoped, or has scope hooks, this is intentional.
  */
 export function resourceRebuilt(ticks: TickGraph): Finding[] {
   const rebuilt = ticks.graph.providers.filter(

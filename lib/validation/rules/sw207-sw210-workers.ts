@@ -30,7 +30,7 @@ export function scopeNotNeeded({ graph, workers, hasHooks }: TickGraph): Finding
 }
 
 /**
- * Reports a worker that has Nest's lifecycle hooks. Nest calls none of them on request-scoped classes. `onModuleDestroy` is the
+ * Reports a worker that has Nest's lifecycle hooks. Nest never calls them on request-scoped classes. `onModuleDestroy` is the
  * exception: the scope calls it as a disposer.
  */
 export function workerHookUnused({ workers }: TickGraph): Finding[] {

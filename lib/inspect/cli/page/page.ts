@@ -10,7 +10,9 @@ import { writeWorkers } from './worker-lines.js';
 
 const LIFETIMES: readonly Lifetime[] = ['singleton', 'request', 'bubbled', 'transient', 'durable'];
 
-/** The severities with their words on the page, the most severe first. What a hint (`info`) reports may be intentional. */
+/**
+ * The severities and the labels that the page shows for them, most severe first. What a hint (`info`) reports may be intentional.
+ */
 const SEVERITIES: readonly (readonly [FindingSeverity, string])[] = [
   ['error', 'error'],
   ['warning', 'warning'],
