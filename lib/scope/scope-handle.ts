@@ -74,7 +74,7 @@ export async function rollBackScope(scope: Scope): Promise<void> {
   if (scope.ending !== undefined) return isInside(scope) ? undefined : void (await scope.ending);
   const error = new ScopeClosedError(
     scope.id,
-    `Scope ${scope.id} was disposed without complete(), so its work was rolled back.`,
+    `Scope ${scope.id} was disposed without complete(), which rolls back its work.`,
   );
   throwAll(await scope.end((others) => ({ thrown: { error }, others })), error);
 }
