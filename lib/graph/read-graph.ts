@@ -92,7 +92,7 @@ function read(
     declared: declaredBy(wrapper),
     isDeclaredDurable: wrapper.scope === Scope.REQUEST && wrapper.durable === true,
     // A disposer that a constructor assigns isn't known.
-    disposer: type && DISPOSERS.find(([method]) => hasMethod(type, method))?.[1],
+    disposer: type && DISPOSERS.find(({ method }) => hasMethod(type, method))?.text,
     hooks: methodsAmong(LIFECYCLE_HOOKS, type),
     scopeHooks: methodsAmong(SCOPE_HOOKS, type),
     dependencies,

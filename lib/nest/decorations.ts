@@ -5,6 +5,9 @@ import type { NestInjector } from './nest-types.js';
 /** Maps the result of an `instanceDecorator` to its argument. */
 const decorations = new WeakMap<object, object>();
 
+/** False in most applications: `bare()`, which runs several times for each instance, then has nothing to look up. */
+let hasDecorations = false;
+
 const watched = new WeakSet<NestInjector>();
 
 /**
@@ -21,14 +24,17 @@ export function watchDecorations(injector: NestInjector): void {
   injector.instanceDecorator = (instance) => {
     const decorated = decorate(instance);
     // A decorator that unwraps its own proxy must not cause a cycle.
-    if (isObject(instance) && isObject(decorated) && bare(instance) !== bare(decorated))
+    if (isObject(instance) && isObject(decorated) && bare(instance) !== bare(decorated)) {
       decorations.set(decorated, instance);
+      hasDecorations = true;
+    }
     return decorated;
   };
 }
 
 /** Returns the object behind all known decorations, and any other value unchanged. */
 export function bare<T>(value: T): T {
+  if (!hasDecorations) return value;
   let object: unknown = value;
   while (isObject(object)) {
     const behind = decorations.get(object);

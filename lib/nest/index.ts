@@ -1,6 +1,6 @@
 export { Application } from './application.js';
 export type { BuildObserver } from './build-observer.interface.js';
-export { asPartOfBuild, isPreparing, keyOfBuild } from './preparation.js';
+export { asPartOfBuild, initHookOf, isPreparing, keyOfBuild } from './preparation.js';
 export { createContextId, hasContextIdStrategy } from './context-id.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
 export { Enhancers } from './enhancers.js';

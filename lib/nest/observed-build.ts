@@ -1,4 +1,3 @@
-import { readMember } from '../util/values.js';
 import type { BuildObserver } from './build-observer.interface.js';
 import { BuildReplacement } from './build-replacement.js';
 import { contextIdOf, livesElsewhere, observerOf } from './context-id.js';
@@ -7,7 +6,7 @@ import { handsOn } from './decorations.js';
 import { holdsDecorated } from './holding.js';
 import { injectionsOf } from './injections.js';
 import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
-import { constructIn, Preparation } from './preparation.js';
+import { constructIn, initHookOf, Preparation } from './preparation.js';
 import { isFactory } from './provider-kind.js';
 import { injectEarly, inquirerOf, takeProperties } from './resolved-properties.js';
 
@@ -70,7 +69,7 @@ export async function observe(
     throw error;
   }
   if (recorded !== undefined) recorded.instance = instance;
-  const isInitialized = typeof readMember(instance as object, 'onScopeInit') === 'function';
+  const isInitialized = typeof initHookOf(instance as object) === 'function';
   if (!isInitialized && !isFactory(wrapper)) plain.add(wrapper);
   const built = replacement === undefined ? instance : replacement.behind(instance);
   const prepare = (): Promise<void> | undefined =>

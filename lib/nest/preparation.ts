@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { memberReader } from '../util/values.js';
 import type { BuildObserver } from './build-observer.interface.js';
 
 /** The preparations that the current code is part of. */
@@ -30,6 +31,11 @@ export class Preparation {
     return preparations.run([...underWay(), this], work);
   }
 }
+
+/** Reads the hook that completes the preparation of an instance. */
+export const initHookOf = memberReader<{ onScopeInit: unknown }>(
+  (instance) => instance.onScopeInit,
+);
 
 /** Runs a constructor as part of a preparation. */
 export function constructIn<T>(preparation: Preparation, work: () => T): T {

@@ -7,6 +7,7 @@ import {
   type ContextId,
   createContextId,
   hasContextIdStrategy,
+  initHookOf,
   isPreparing,
   type NestInside,
   type NestWrapper,
@@ -15,7 +16,7 @@ import {
 } from '../nest/index.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import { NEXT_MICROTASK } from '../util/event-loop.js';
-import { isThenable, readMember } from '../util/values.js';
+import { isThenable } from '../util/values.js';
 import { within } from '../util/within.js';
 import type { Disposal, LateEntry } from './disposal.js';
 import type { Ownership } from './ownership.js';
@@ -199,7 +200,7 @@ export class Construction implements BuildObserver {
     const instance = this.behind(made, wrapper);
     const isNew = this.add(instance, wrapper);
     const isOpen = !this.isClosed;
-    const init = isNew && isOpen ? readMember(instance as object, 'onScopeInit') : undefined;
+    const init = isNew && isOpen ? initHookOf(instance as object) : undefined;
     if (isOpen && typeof init !== 'function') {
       this.#builds -= 1;
       return undefined;

@@ -1,14 +1,17 @@
 import { isPromise } from 'node:util/types';
 import { DisposeTimeoutError } from '../errors/errors.js';
-import type { NestWrapper } from '../nest/index.js';
+import { initHookOf, type NestWrapper } from '../nest/index.js';
 import { DISPOSERS } from '../util/disposers.js';
-import { isThenable, readMember } from '../util/values.js';
+import { isThenable, memberReader, readMember } from '../util/values.js';
 import { within } from '../util/within.js';
 import type { Ownership } from './ownership.js';
 import type { ScopeHooks } from './provider-scope.interface.js';
 import { COMMITS_LAST } from './scope-ports.js';
 
 type Hooked = ScopeHooks & object;
+
+const commitHookOf = memberReader<ScopeHooks>((instance) => instance.onScopeCommit);
+const rollbackHookOf = memberReader<ScopeHooks>((instance) => instance.onScopeRollback);
 
 /** A disposer of an instance, or a deferred cleanup. */
 interface Cleanup {
@@ -76,7 +79,7 @@ export class Disposal {
   add(instance: unknown, wrapper: NestWrapper, isLate = false): boolean {
     if (!this.ownership.isCandidate(instance, wrapper)) return false;
     const cleanup = disposerOf(instance);
-    const isUsable = !isLate || !hasHook(instance, 'onScopeInit');
+    const isUsable = !isLate || typeof initHookOf(instance) !== 'function';
     const hooked = isUsable && hasEndHook(instance) ? instance : undefined;
     if (cleanup === undefined && hooked === undefined) {
       if (!this.ownership.counts(instance, wrapper)) return false;
@@ -116,7 +119,7 @@ export class Disposal {
         return {
           failure: { error, hasCommitted },
           rollbackErrors: await rollBack(
-            hooked.filter((other, at) => at >= index || !hasHook(other, 'onScopeCommit')),
+            hooked.filter((other, at) => at >= index || typeof commitHookOf(other) !== 'function'),
             error,
           ),
         };
@@ -214,11 +217,9 @@ function commitsLast({ instance }: Entry): boolean {
 }
 
 function hasEndHook(instance: object): instance is Hooked {
-  return hasHook(instance, 'onScopeCommit') || hasHook(instance, 'onScopeRollback');
-}
-
-function hasHook(instance: object, hook: keyof ScopeHooks): boolean {
-  return typeof readMember(instance, hook) === 'function';
+  return (
+    typeof commitHookOf(instance) === 'function' || typeof rollbackHookOf(instance) === 'function'
+  );
 }
 
 async function rollBack(hooked: readonly Hooked[], cause: unknown): Promise<unknown[]> {
@@ -235,9 +236,9 @@ async function rollBack(hooked: readonly Hooked[], cause: unknown): Promise<unkn
 
 /** Returns the first disposer that an object has, out of `Symbol.asyncDispose`, `Symbol.dispose` and `onModuleDestroy`. */
 function disposerOf(instance: object): Cleanup | undefined {
-  for (const [method, written] of DISPOSERS) {
-    const disposer = readMember(instance, method);
-    if (typeof disposer === 'function') return { instance, method: written, disposer };
+  for (const { text, of } of DISPOSERS) {
+    const disposer = of(instance);
+    if (typeof disposer === 'function') return { instance, method: text, disposer };
   }
   return undefined;
 }

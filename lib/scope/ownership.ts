@@ -72,6 +72,9 @@ export class Ownership {
 
 const sharedObjects = new WeakSet<object>();
 
+/** False until the application shares an object: until then, no instance has to be looked up. */
+let hasSharedObjects = false;
+
 /**
  * Marks an object from a request-scoped factory as shared: no scope disposes it, calls its commit or rollback hooks, or
  * counts it as built. Use this function for an object that lives longer than the scope, in a place that the library can't see (a
@@ -88,10 +91,11 @@ export function shared<T extends object>(value: T): T {
       `shared() takes an object or a function, not ${String(value)}.`,
     ]);
   sharedObjects.add(bare(value));
+  hasSharedObjects = true;
   return value;
 }
 
 /** @internal */
 export function isShared(value: object): boolean {
-  return sharedObjects.has(value);
+  return hasSharedObjects && sharedObjects.has(value);
 }

@@ -49,6 +49,24 @@ export function readMember(instance: object, key: PropertyKey): unknown {
   }
 }
 
+/**
+ * Returns a function that reads one member, in the same way as `readMember`. With many classes, this is faster than `readMember`:
+ * V8 caches what it finds for each place in the code, but only if the name doesn't vary there.
+ *
+ * @param read reads the member by its name.
+ */
+export function memberReader<T>(
+  read: (instance: { readonly [Key in keyof T]: unknown }) => unknown,
+): (instance: object) => unknown {
+  return (instance) => {
+    try {
+      return read(instance as { readonly [Key in keyof T]: unknown });
+    } catch {
+      return undefined;
+    }
+  };
+}
+
 /** Returns the value for a key; on first use, creates and adds it. */
 export function getOrAdd<K, V>(
   map: { get(key: K): V | undefined; set(key: K, value: V): unknown },

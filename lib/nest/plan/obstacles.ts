@@ -1,5 +1,6 @@
 import { readMember } from '../../util/values.js';
 import type { NestWrapper } from '../nest-types.js';
+import { initHookOf } from '../preparation.js';
 import { isFactory, isSingleton } from '../provider-kind.js';
 
 /**
@@ -14,8 +15,7 @@ export function obstacleOf(wrapper: NestWrapper, instance?: unknown): string | u
   if (wrapper.isDependencyTreeDurable()) return `${name} is durable`;
   if (typeof readMember(shown as object, 'then') === 'function')
     return `${name} has a then() method`;
-  if (typeof readMember(shown as object, 'onScopeInit') === 'function')
-    return `${name} has onScopeInit()`;
+  if (typeof initHookOf(shown as object) === 'function') return `${name} has onScopeInit()`;
   return undefined;
 }
 

@@ -1,8 +1,8 @@
-import { isThenable, readMember } from '../../util/values.js';
+import { isThenable } from '../../util/values.js';
 import type { BuildObserver } from '../build-observer.interface.js';
 import { handsOn } from '../decorations.js';
 import type { ContextId, NestInstanceHost } from '../nest-types.js';
-import { constructIn, Preparation } from '../preparation.js';
+import { constructIn, initHookOf, Preparation } from '../preparation.js';
 import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 
 /** The entry that Nest finds when it looks up the provider of a step under the context id. */
@@ -161,7 +161,7 @@ export class PlannedBuild {
     const own = isPassedOn ? undefined : instance;
     const inject = (): void => this.inject(step, instance);
     // The instances that Nest built didn't have this hook, but this instance might.
-    if (typeof readMember(instance as object, 'onScopeInit') === 'function')
+    if (typeof initHookOf(instance as object) === 'function')
       this.beginPreparation(step, instance, preparation);
     const prepare = (): Promise<void> | undefined => this.observer.built(own, step.wrapper, inject);
     const ready = this.#preparing?.has(step) === true ? preparation.run(prepare) : prepare();
