@@ -64,6 +64,6 @@ export class ScopedWorkerCoreModule
 
   /** Runs after all other shutdown hooks, because this module was the first to be initialized. */
   onApplicationShutdown(): Promise<void> {
-    return this.services.drain.close();
+    return this.services.lifecycle.close();
   }
 }

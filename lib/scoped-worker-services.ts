@@ -72,7 +72,6 @@ export class ScopedWorkerServices implements InspectedServices {
   // Start and stop.
   readonly check: ApplicationCheck;
   readonly bridge: SchedulerRegistryBridge;
-  readonly drain: Drain;
   readonly lifecycle: ApplicationLifecycle;
 
   constructor(
@@ -136,7 +135,7 @@ export class ScopedWorkerServices implements InspectedServices {
       new BackgroundHost(nest, events, stopper),
     ];
     const drained = [engine, ...longRunning];
-    const drain = (this.drain = new Drain(running, openScopes, options, events, drained));
+    const drain = new Drain(running, openScopes, options, events, drained);
     this.lifecycle = new ApplicationLifecycle(
       nest,
       book,
@@ -145,6 +144,7 @@ export class ScopedWorkerServices implements InspectedServices {
       drain,
       new Announcement(registry, nest, options),
       longRunning,
+      stopper,
     );
   }
 }

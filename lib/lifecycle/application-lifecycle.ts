@@ -1,4 +1,5 @@
 import { TickDispatcher } from '../tick/tick-dispatcher.js';
+import { AppStopper } from '../nest/app-stopper.js';
 import { NestInside } from '../nest/index.js';
 import { RunningEngine } from '../registry/running-engine.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
@@ -30,6 +31,7 @@ export class ApplicationLifecycle {
     private readonly drain: Drain,
     private readonly announce: Announcement,
     private readonly longRunning: readonly LongRunning[],
+    private readonly stopper: AppStopper,
   ) {
     this.#signalWarning = new SignalWarning(nest);
   }
@@ -43,9 +45,20 @@ export class ApplicationLifecycle {
     return this.#starting;
   }
 
+  /**
+   * Stops the engine and drains. A second call returns the same promise, unless the library itself is closing the application:
+   * each `close()` would run all hooks, so the second one waits here for the first one to end the process.
+   */
   stop(): Promise<void> {
+    if (this.#stopping !== undefined && this.stopper.isStopping) return new Promise(() => undefined);
     this.#stopping ??= this.stopAndDrain();
     return this.#stopping;
+  }
+
+  /** Runs when the last shutdown hook of the application has run. */
+  async close(): Promise<void> {
+    await this.drain.close();
+    this.stopper.closed();
   }
 
   private async startOnce(): Promise<void> {

@@ -17,6 +17,11 @@ export class AppStopper {
     private readonly settings: { readonly shutdownTimeoutMs: number },
   ) {}
 
+  /** True once the library itself is closing the application. */
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
   /** Stops the application after a failure. @param culprit the schedule, or `Class.execute`. */
   stopAfterFailure(culprit: string): Promise<void> {
     return this.stop(`${culprit} failed and has onFailure 'stop-app'`);
@@ -41,6 +46,11 @@ export class AppStopper {
       this.log(() => logError(this.#logger, 'Closing the application failed', error));
     }
     process.exit();
+  }
+
+  /** Receives that the last shutdown hook has run: the application's own `close()` may have run the hooks, instead of this one's. */
+  closed(): void {
+    if (this.#stopping) process.exit();
   }
 
   private log(write: () => void): void {

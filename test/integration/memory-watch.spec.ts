@@ -242,6 +242,8 @@ describe('The stop of the memory watch', () => {
   const causes: string[] = [];
   /** Replaces the one that ends the process. */
   const stopper = {
+    isStopping: false,
+    closed: () => undefined,
     stop: (cause: string): Promise<void> => {
       causes.push(cause);
       return Promise.resolve();

@@ -113,6 +113,22 @@ describe('process', () => {
       expect(code).toBe(3);
     });
 
+    it.each(['close-first', 'close', 'signal'])(
+      "[D13] with 'stop-app' each hook runs once, even if the application is closed otherwise as well: %s",
+      async (other) => {
+        const { code, signal, lines } = await startProgram(
+          folder,
+          'stop-app',
+          kind,
+          'stop-app',
+          other,
+        ).ended;
+        expect([code, signal]).toEqual([1, null]);
+        const hooks = ['pool destroyed', 'application shut down'];
+        expect(lines.filter((line) => hooks.includes(line))).toEqual(hooks);
+      },
+    );
+
     it("[D13] with 'continue' the application keeps running", async () => {
       const program = startProgram(folder, 'stop-app', kind, 'continue');
       await Promise.all([program.wrote('tick fails'), program.wrote('ready')]);
