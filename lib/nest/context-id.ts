@@ -1,6 +1,10 @@
 import { ContextIdFactory } from '@nestjs/core';
+import { REQUEST_CONTEXT_ID } from '@nestjs/core/router/request/request-constants.js';
 import type { BuildObserver } from './build-observer.interface.js';
 import type { ContextId, NestInjector, NestWrapper } from './nest-types.js';
+
+/** The property of a request that holds its context id: `ContextIdFactory.getByRequest()` reads it. */
+export { REQUEST_CONTEXT_ID };
 
 /** The property of a context id that holds its observer. A WeakMap would cost every scope a microsecond. */
 const OBSERVER = Symbol('nestjs-scoped-worker:observer');
@@ -37,7 +41,7 @@ export function hasContextIdStrategy(): boolean {
 export function createContextId(request: unknown, observer: BuildObserver): ContextId {
   const contextId: ObservedContextId = ContextIdFactory.create();
   contextId[OBSERVER] = observer;
-  if (typeof request !== 'object' || request === null) return contextId;
+  if (!hasContextIdStrategy() || typeof request !== 'object' || request === null) return contextId;
   let durable: ContextId;
   try {
     durable = ContextIdFactory.getByRequest(request as Record<string, unknown>);

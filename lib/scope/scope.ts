@@ -96,6 +96,10 @@ export class Scope implements ProviderScope, WorkOwner {
     return this.#construction.contextId;
   }
 
+  get contextIdOfRequest(): ContextId | undefined {
+    return this.#construction.contextIdOfRequest;
+  }
+
   get closed(): boolean {
     return this.#construction.isClosed;
   }

@@ -1,3 +1,4 @@
+import { REQUEST_CONTEXT_ID, type ContextId } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import type { Scope } from '../scope/scope.js';
 import type { TickEvents } from './tick-ports.js';
@@ -77,5 +78,10 @@ class HandlerTick implements Tick {
     // One by one: `Object.defineProperties()` is several times slower.
     Object.defineProperty(this, CONTROL, { value: control });
     Object.defineProperty(this, 'signal', SIGNAL);
+  }
+
+  /** Makes `ContextIdFactory.getByRequest(tick)` return the context id of the scope, as it does for an HTTP request. */
+  get [REQUEST_CONTEXT_ID](): ContextId | undefined {
+    return this.scope.contextIdOfRequest;
   }
 }

@@ -1,6 +1,20 @@
-import { Inject, Injectable, Module } from '@nestjs/common';
-import { REQUEST } from '@nestjs/core';
-import { ProviderScopeFactory, ScopedCron, ScopedWorker, type Tick } from '../../lib/index.js';
+import { Inject, Injectable, Module, Scope } from '@nestjs/common';
+import {
+  type ContextId,
+  ContextIdFactory,
+  type ContextIdResolver,
+  type ContextIdStrategy,
+  ModuleRef,
+  REQUEST,
+} from '@nestjs/core';
+import {
+  currentTick,
+  ProviderScopeFactory,
+  ScopeClosedError,
+  ScopedCron,
+  ScopedWorker,
+  type Tick,
+} from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate } from '../support/gate.js';
 import { Probe, ProbeJournal, PROBES, YEARLY } from '../support/probes.js';
@@ -47,6 +61,85 @@ describe('The scope of a tick', () => {
       const { registry, app } = await startApp({ imports: [SharedModule], providers: [Spread] });
       for (let run = 0; run < 3; run += 1) await registry.run('Spread.tick');
       expect(app.get(ProbeJournal, { strict: false }).created).toHaveLength(3);
+    });
+  });
+
+  describe('when a provider asks Nest for the context of the request', () => {
+    @Injectable({ scope: Scope.REQUEST })
+    class Asking {
+      readonly early: ContextId;
+
+      constructor(
+        @Inject(REQUEST) readonly request: Record<string, unknown>,
+        readonly probe: Probe,
+        readonly moduleRef: ModuleRef,
+      ) {
+        this.early = ContextIdFactory.getByRequest(request);
+      }
+
+      async look(): Promise<unknown> {
+        const id = ContextIdFactory.getByRequest(this.request);
+        return [
+          (await this.moduleRef.resolve(Probe, id, { strict: false })) === this.probe,
+          this.early === id,
+          id === currentTick()!.scope.contextId,
+        ];
+      }
+    }
+
+    @ScopedWorker()
+    class Worker {
+      constructor(readonly asking: Asking) {}
+
+      @ScopedCron(YEARLY)
+      tick(): Promise<unknown> {
+        return this.asking.look();
+      }
+    }
+
+    class TenantStrategy implements ContextIdStrategy {
+      readonly seen: unknown[] = [];
+
+      attach(contextId: ContextId, request: unknown): ContextIdResolver {
+        this.seen.push(request);
+        return { resolve: () => contextId, payload: {} };
+      }
+    }
+
+    afterEach(() => ContextIdFactory.apply(undefined as never));
+
+    it('[A1] it finds the instances of its tick, also once a plan builds them', async () => {
+      const { registry } = await startApp({ providers: [...PROBES, Asking, Worker] });
+      for (let run = 0; run < 4; run += 1) {
+        const { value, built } = await registry.run('Worker.tick');
+        expect(value).toEqual([true, true, true]);
+        expect(built).toBe(3);
+      }
+    });
+
+    it('[A1] it does so under a ContextIdStrategy, which sees each tick once', async () => {
+      const strategy = new TenantStrategy();
+      ContextIdFactory.apply(strategy);
+      const { registry } = await startApp({ providers: [...PROBES, Asking, Worker] });
+      const { value } = await registry.run('Worker.tick');
+      expect(value).toEqual([true, true, true]);
+      expect(strategy.seen).toEqual([expect.objectContaining({ schedule: 'Worker.tick' })]);
+    });
+
+    it('[A1] code of an ended tick is refused instead of building outside any scope', async () => {
+      const ticks: Tick[] = [];
+      @ScopedWorker()
+      class Keeping {
+        @ScopedCron(YEARLY)
+        tick(tick: Tick): void {
+          ticks.push(tick);
+        }
+      }
+      const { registry, app } = await startApp({ providers: [...PROBES, Keeping] });
+      await registry.run('Keeping.tick');
+      const id = ContextIdFactory.getByRequest(ticks[0] as never);
+      const late = app.get(ModuleRef).resolve(Probe, id, { strict: false });
+      await expect(late).rejects.toThrow(ScopeClosedError);
     });
   });
 
