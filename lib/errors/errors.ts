@@ -268,7 +268,7 @@ export class PeriodicTimerError extends ScopedWorkerError {
 
 /**
  * Thrown if a write to an SQLite file could wait for itself. The write comes from the work whose own transaction holds the write
- * lock. Nothing was written.
+ * lock, or for which that transaction waits on another file. Nothing was written.
  *
  * @publicApi
  */

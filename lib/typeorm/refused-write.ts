@@ -65,7 +65,8 @@ export function refusedWrite(
 
 /** Returns why the write is refused, and what to do instead. */
 function adviceFor(refusal: WaitsForItself, writer: Writer): string {
-  const { holder } = refusal;
+  const { holder, otherFile } = refusal;
+  if (otherFile !== undefined) return deadlockText(holder.label, otherFile);
   if (refusal.isOver)
     return writer.scope === undefined
       ? lateText(holder.label)
@@ -92,6 +93,10 @@ export const ONE_WRITER =
 
 const TWO_CONNECTIONS =
   'The write comes from the same scope, which has two connections. Some modules import ScopedTypeOrmModule.forFeature() with { transaction: true }, and others without it. SQLite allows one writer at a time, and the open transaction may be waiting for this write. Set the same transaction option in every forFeature() whose repositories this scope uses, so that it has one connection.';
+
+function deadlockText(holder: string, otherFile: string): string {
+  return `The transaction of ${holder} holds the write lock, and waits for ${otherFile}, to which the work of this write has written. Neither could finish. Write to the two files in the same order everywhere, or end one transaction before you write to the other file.`;
+}
 
 function innerScopeText(label: string): string {
   return `The write comes from another scope, ${label}, inside the work of that transaction. SQLite allows one writer at a time. If that work awaits this write, neither can finish. Run ${label} after the transaction has ended, or pass the EntityManager of the transaction to its code.`;

@@ -5,6 +5,9 @@ import { getOrAdd } from '../util/values.js';
 /** The name of the data source that `TypeOrmModule.forRoot()` creates without a `name`. */
 export const DEFAULT_DATA_SOURCE = 'default';
 
+/** How TypeORM 0.3 and 1.x recognize an `EntitySchema`, even one from another copy of TypeORM. */
+const SCHEMA = Symbol.for('EntitySchema');
+
 const repositoryTokens = new WeakMap<object, Map<string, symbol>>();
 
 /** Returns the token of the scoped `EntityManager` of a data source. */
@@ -13,7 +16,8 @@ export function getScopedEntityManagerToken(dataSource: string = DEFAULT_DATA_SO
 }
 
 /**
- * Returns the token of the scoped `Repository` of an entity. Compares entities by identity, because two may have the same name.
+ * Returns the token of the scoped `Repository` of an entity. Compares entities by identity, because two may have the same name. An
+ * `EntitySchema` with a `target` has the token of that class.
  *
  * @throws {InvalidOptionsError} if the entity is undefined.
  */
@@ -23,12 +27,19 @@ export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
 ): symbol | string {
   refuseNoEntity('getScopedRepositoryToken()', entity);
   if (typeof entity === 'string') return `nestjs-scoped-worker:Repository:${dataSource}:${entity}`;
-  const byDataSource = getOrAdd(repositoryTokens, entity, () => new Map());
+  const byDataSource = getOrAdd(repositoryTokens, classOf(entity), () => new Map());
   return getOrAdd(byDataSource, dataSource, () =>
     Symbol(
       `scoped Repository of ${entityName(entity)} (${dataSource}), from ScopedTypeOrmModule.forFeature()`,
     ),
   );
+}
+
+/** Returns the class that an `EntitySchema` maps, if it has one: like Nest's own repository, the scoped one is injected by either. */
+function classOf(entity: object): object {
+  const { options } = entity as { readonly options?: { readonly target?: unknown } };
+  const isSchema = (entity as { '@instanceof'?: unknown })['@instanceof'] === SCHEMA;
+  return isSchema && typeof options?.target === 'function' ? options.target : entity;
 }
 
 /** Rejects an entity that a circular import has left undefined. */

@@ -1,5 +1,4 @@
 import { Logger } from '@nestjs/common';
-import { setImmediate } from 'node:timers/promises';
 import type { QueryRunner } from 'typeorm';
 import { BeginOrder } from './sqlite-begin-order.js';
 import { useConnection, type SqliteConnection } from './sqlite-driver.js';
@@ -41,11 +40,9 @@ export class SqliteAppRunner extends SqliteRunner {
    * is lost, so the rest must not be written.
    */
   #cut: string | undefined;
-  /** The number of inner transactions that are just beginning: TypeORM doesn't count them yet. */
-  #beginning = 0;
   /** True if a migration has failed: TypeORM then doesn't switch foreign keys on again. */
   #isMigrationLost = false;
-  /** True while the statement that ends the transaction is running: no inner transaction can begin anymore. */
+  /** True from the moment the transaction fails, or while the statement that ends it runs: no inner transaction can begin anymore. */
   #isEnding = false;
   readonly #begins = new BeginOrder();
 
@@ -107,8 +104,8 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 
   private async startInOrder(start: () => Promise<void>): Promise<void> {
-    // The transaction that is beginning may wait for this code.
-    if (this.isAround || this.app.lock.isHeldByCaller) return start();
+    if (this.isAround) return this.#begins.beginInside(start);
+    if (this.app.lock.isHeldByCaller) return start(); // the transaction that is beginning may wait for this code
     this.#pending += 1;
     try {
       await this.#begins.begin(start, this.#release.signal);
@@ -177,7 +174,10 @@ export class SqliteAppRunner extends SqliteRunner {
     try {
       return await this.within(work);
     } catch (error) {
-      if (isOutermost) await this.settleInner();
+      if (isOutermost) {
+        this.#isEnding = true; // TypeORM rolls back some microtasks later
+        await this.#begins.settleInside();
+      }
       if (isOutermost && this.depth > 1) {
         // TypeORM would roll back only to the innermost savepoint, and commit the rest with the last inner transaction.
         this.#cut = failedText(this.file);
@@ -185,13 +185,8 @@ export class SqliteAppRunner extends SqliteRunner {
       }
       throw error;
     } finally {
-      if (isOutermost) await this.settleInner();
+      if (isOutermost) await this.#begins.settleInside();
     }
-  }
-
-  /** Waits until TypeORM has counted the inner transactions that are just beginning. */
-  private async settleInner(): Promise<void> {
-    while (this.#beginning > 0) await setImmediate();
   }
 
   private get depth(): number {
@@ -214,9 +209,8 @@ export class SqliteAppRunner extends SqliteRunner {
     const isInner = beginsInside(statement);
     const isEnd = effectOnTransaction(statement) === 'end';
     if (isEnd) this.#isEnding = true;
-    if (isEnd && this.#beginning > 0) this.#cut = lateText(this.file);
+    if (isEnd && this.#begins.isBeginningInside) this.#cut = lateText(this.file);
     if (isInner && this.#isEnding) throw new Error(lateText(this.file));
-    if (isInner) this.#beginning += 1;
     if (signal !== undefined) owner.#pending += 1;
     const sent = owner.inOrder<unknown>(async () => {
       if (owner !== this && owner !== this.app.unowned) return TOO_LATE;
@@ -224,12 +218,11 @@ export class SqliteAppRunner extends SqliteRunner {
       return owner.sendOnConnection(statement, send, this.runner, signal);
     });
     try {
-      const result = await sent;
+      const result = await (isInner ? this.#begins.beginInside(() => sent) : sent);
       this.#isMigrationLost ||= this.keepsTurn && /^ROLLBACK\s*$/i.test(statement);
       return result === TOO_LATE ? this.route(statement, send) : result;
     } finally {
       if (signal !== undefined) owner.#pending -= 1;
-      if (isInner) this.#beginning -= 1;
       if (isEnd) this.#isEnding = false;
       if (begins(statement)) this.#begins.sent();
     }
@@ -253,6 +246,7 @@ export class SqliteAppRunner extends SqliteRunner {
 
   protected override endTurn(): void {
     super.endTurn();
+    this.#isEnding = false;
     this.#isLeft = false;
     this.app.leaveTo(this);
   }

@@ -9,11 +9,33 @@ const beginning = new AsyncLocalStorage<readonly BeginOrder[]>();
 
 /**
  * Begins the transactions of one query runner one after the other. TypeORM counts a transaction only after its BEGIN, which may
- * wait for its turn. Meanwhile, TypeORM would send another BEGIN instead of a savepoint.
+ * wait for its turn. Meanwhile, TypeORM would send another BEGIN instead of a savepoint. A transaction inside an open one needn't
+ * wait, but the open one must not end until TypeORM has counted it.
  */
 export class BeginOrder {
   /** Opens once TypeORM has counted the transaction that is beginning, or has noticed that its BEGIN failed. */
   #counted: Latch | undefined;
+  /** The number of transactions inside an open one that are beginning: TypeORM doesn't count them yet. */
+  #inside = 0;
+
+  get isBeginningInside(): boolean {
+    return this.#inside > 0;
+  }
+
+  /** Begins a transaction inside an open one. */
+  async beginInside<T>(begin: () => Promise<T>): Promise<T> {
+    this.#inside += 1;
+    try {
+      return await begin();
+    } finally {
+      this.#inside -= 1;
+    }
+  }
+
+  /** Waits until TypeORM has counted the transactions that are beginning inside the open one. */
+  async settleInside(): Promise<void> {
+    while (this.isBeginningInside) await setImmediate();
+  }
 
   /**
    * Calls `begin` once no other transaction is beginning. Throws an error if another one is still beginning after

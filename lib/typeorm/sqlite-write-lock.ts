@@ -49,12 +49,17 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** Thrown if the calling code is part of the work that holds the turn: the code would wait for itself. */
+/**
+ * Thrown if the calling code would wait for itself: it is part of the work that holds the turn, or that work waits for the turn on
+ * another file, which the calling code holds.
+ */
 export class WaitsForItself extends Error {
   constructor(
     readonly file: string,
     private readonly turn: WriteTurn,
     private readonly isCurrent: (turn: WriteTurn) => boolean,
+    /** The other file, if there is one. */
+    readonly otherFile?: string,
   ) {
     super(`A write to ${file} could wait for itself.`);
   }
@@ -108,14 +113,14 @@ export class WriteLock {
    * Waits for the caller's turn, first come, first served.
    *
    * @param signal when aborted, ends the wait.
-   * @throws WaitsForItself if the caller is part of the work that holds the turn.
+   * @throws WaitsForItself if the caller is part of the work that holds the turn, or if that work waits for the caller.
    * @throws {WriteTimeoutError} if another writer's turn lasts longer than `LONGEST_TURN_MS`, or if the shutdown has abandoned the
    * tick that holds the turn.
    * @throws the reason of `signal`; if it is a timeout, its cause names the transaction that the caller waited for.
    */
   take(writer: Writer, signal?: AbortSignal): Promise<WriteTurn> {
     if (this.#current === undefined) return Promise.resolve(this.begin(writer));
-    const refusal = this.refusalOfCaller();
+    const refusal = this.refusalOfCaller() ?? this.deadlockOfCaller();
     if (refusal !== undefined) return Promise.reject(refusal);
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     if (this.waitsInVain(writer)) return Promise.reject(this.timeoutOf(performance.now()));
@@ -179,8 +184,31 @@ export class WriteLock {
 
   /** Returns the error for the calling code if it is part of the work that holds the turn. */
   refusalOfCaller(): WaitsForItself | undefined {
-    if (!this.isHeldByCaller) return undefined;
-    return new WaitsForItself(this.file, this.#current!, (turn) => turn === this.#current);
+    return this.isHeldByCaller ? this.refusal() : undefined;
+  }
+
+  /** Returns the error for the calling code if the work that holds the turn waits, on other files, for the calling code. */
+  private deadlockOfCaller(): WaitsForItself | undefined {
+    const held = this.fileAwaitedFromCaller(new Set());
+    return held === undefined ? undefined : this.refusal(held);
+  }
+
+  /** Returns the file whose turn the calling code holds, and for which the work that holds this turn waits. */
+  private fileAwaitedFromCaller(seen: Set<WriteLock>): string | undefined {
+    seen.add(this);
+    for (const other of [...locks.values()].flatMap((lock) => lock.deref() ?? [])) {
+      if (seen.has(other)) continue;
+      if (!other.#waiting.some(({ inContext }) => inContext(() => this.isHeldByCaller))) continue;
+      if (other.isHeldByCaller) return other.file;
+      const held = other.fileAwaitedFromCaller(seen);
+      if (held !== undefined) return held;
+    }
+    return undefined;
+  }
+
+  private refusal(otherFile?: string): WaitsForItself {
+    const isCurrent = (turn: WriteTurn): boolean => turn === this.#current;
+    return new WaitsForItself(this.file, this.#current!, isCurrent, otherFile);
   }
 
   /** Returns true if the writer's shutdown could wait for itself: the current turn may last until that shutdown ends. */

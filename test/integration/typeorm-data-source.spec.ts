@@ -158,6 +158,18 @@ describe('A data source', () => {
     });
   });
 
+  it('has one repository token for a class and the schema that maps it', () => {
+    class Mapped {}
+    const schema = new EntitySchema({ name: 'Mapped', target: Mapped, columns: {} });
+    const other = new EntitySchema({ name: 'Mapped', columns: {} });
+    class Options {
+      static readonly options = { target: Mapped };
+    }
+    expect(getScopedRepositoryToken(schema)).toBe(getScopedRepositoryToken(Mapped));
+    expect(getScopedRepositoryToken(other)).not.toBe(getScopedRepositoryToken(Mapped));
+    expect(getScopedRepositoryToken(Options)).not.toBe(getScopedRepositoryToken(Mapped));
+  });
+
   it('creates two repository tokens for two classes of one name', () => {
     const first = getScopedRepositoryToken(class Twin {});
     const second = getScopedRepositoryToken(class Twin {});

@@ -297,7 +297,10 @@ describe('Writers of one SQLite file', () => {
       ['dataSource.transaction', false, 0],
       ['dataSource.transaction', false, 3],
       ['dataSource.transaction', false, 10],
+      ['dataSource.transaction', false, 18],
       ['manager.transaction', true, 0],
+      ['manager.transaction', false, 0],
+      ['manager.transaction', false, 18],
     ] as const)(
       'a transaction that begins with %s while the one around it ends takes effect or is rejected; succeeding: %j, after %d',
       async (way, isSuccess, lead) => {
@@ -308,8 +311,12 @@ describe('Writers of one SQLite file', () => {
           let inner: Promise<void> | undefined;
           const beginInside = async (around: EntityManager): Promise<void> => {
             for (let passed = 0; passed < delay; passed += 1) await Promise.resolve();
-            await begin(way, around, (manager) => manager.insert(Note, { text: `i${delay}` }));
-            texts.push(`i${delay}`);
+            await begin(way, around, async (manager) => {
+              await manager.insert(Note, { text: `i${delay}, first` });
+              await turn();
+              await manager.insert(Note, { text: `i${delay}, second` });
+            });
+            texts.push(`i${delay}, first`, `i${delay}, second`);
           };
           const outer = dataSource.transaction(async (manager) => {
             await manager.insert(Note, { text: `o${delay}` });
@@ -334,6 +341,28 @@ describe('Writers of one SQLite file', () => {
         expect(lost).toEqual([]);
       },
     );
+
+    it('two transactions that write to two files in opposite order: one is refused at once, and the other goes on', async () => {
+      const archive = await startWithArchive();
+      const written = [gate(), gate()];
+      const move = (from: DataSource, to: DataSource, own: number): Promise<unknown> =>
+        from.transaction(async (manager) => {
+          await manager.insert(Note, { text: `moved ${own}` });
+          written[own]!.open();
+          await written[1 - own]!.opened;
+          await to.getRepository(Note).insert({ text: `moved ${own}` });
+        });
+      const moves = [move(dataSource, archive, 0), move(archive, dataSource, 1)];
+      const results = await Promise.allSettled(moves);
+
+      expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+      const { reason } = results.find((each) => each.status === 'rejected')!;
+      expect(reason).toMatchObject({ code: 'WRITE_REFUSED', holder: 'the application' });
+      expect(String(reason)).toContain('Write to the two files in the same order everywhere');
+      const moved = [`moved ${results[0]!.status === 'fulfilled' ? 0 : 1}`];
+      expect(file.committed()).toEqual(moved);
+      expect((await archive.getRepository(Note).find()).map(({ text }) => text)).toEqual(moved);
+    });
 
     it('inside of transactions of two data sources, what a repository writes is part of its transaction', async () => {
       const archive = await startWithArchive();

@@ -55,6 +55,45 @@ describe('The write lock of a file', () => {
     expect(order).toEqual([1, 1, 2, 2, 3, 3]);
   });
 
+  describe('with locks of other files', () => {
+    const work = new AsyncLocalStorage<string>();
+    const of = (name: string): Writer => ({
+      ...writer(() => work.getStore() === name),
+      label: name,
+    });
+    /** Takes the turn of a file as part of the named work. */
+    const takeIn = (name: string, from: WriteLock): Promise<WriteTurn> =>
+      work.run(name, () => from.take(of(name)));
+
+    it('refuses the one that would close a circle of waits, at once, and names both files', async () => {
+      const [a, b, c] = ['a', 'b', 'c'].map((name) => WriteLock.of(`/data/${count}-${name}.db`));
+      const turns = [await takeIn('one', a!), await takeIn('two', b!), await takeIn('three', c!)];
+      const waiting = [takeIn('one', b!), takeIn('two', c!)];
+
+      await expect(takeIn('three', a!)).rejects.toMatchObject({
+        file: `/data/${count}-a.db`,
+        otherFile: `/data/${count}-c.db`,
+        holder: { label: 'one' },
+      });
+      const outside = takeIn('four', a!); // is part of no circle
+      for (const turn of turns.toReversed()) turn.end();
+      for (const turn of await Promise.all([...waiting, outside])) turn.end();
+    });
+
+    it('lets the same work wait once the others do not wait for it', async () => {
+      const [a, b] = ['a', 'b'].map((name) => WriteLock.of(`/data/${count}-${name}.db`));
+      const [first, second] = [await takeIn('one', a!), await takeIn('two', b!)];
+      const waiting = takeIn('two', a!);
+      first.end();
+      (await waiting).end();
+      const later = takeIn('one', b!);
+      second.end();
+      const last = await later;
+      expect(last.writer.label).toBe('one');
+      last.end();
+    });
+  });
+
   it(`refuses those that have waited ${LONGEST_TURN_MS} ms for one turn, and no others`, async () => {
     const stuck = await lock.take(foreign);
     const refused = lock.take(foreign);
