@@ -36,6 +36,11 @@ export function workerOptions(target: Function): ScopedWorkerOptions | undefined
   return Reflect.getMetadata(WORKER, target) as ScopedWorkerOptions | undefined;
 }
 
+/** Returns true for a class that has the mark itself, rather than from a base class. */
+export function isMarkedItself(worker: Function): boolean {
+  return Reflect.hasOwnMetadata(WORKER, worker);
+}
+
 /** Returns every class in this process that is marked as a worker. */
 export function allDeclaredWorkers(): Function[] {
   return [...declaredWorkers].map((ref) => ref.deref()).filter((worker) => worker !== undefined);

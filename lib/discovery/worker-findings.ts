@@ -1,3 +1,4 @@
+import { isMarkedItself } from '../decorators/handler-metadata.js';
 import { finding, type Finding } from '../errors/finding.js';
 import {
   isOwnToken,
@@ -88,20 +89,23 @@ export function placementFindings({ workerClass, wrapper, handlers }: FoundWorke
     const message = `${name} is provided as a ready-made value, so ticks cannot get new instances of it. Its schedules are disabled. To run them, provide the class itself.`;
     return [finding({ kind: 'worker-ready-made', subject: name, token: workerClass, message })];
   }
-  const why = whyNotNew(wrapper);
+  const isMarked = isMarkedItself(workerClass);
+  const why = whyNotNew(wrapper, isMarked);
   if (why === undefined) return [];
-  const message = `${name} is marked @ScopedWorker()${why}`;
+  const message = `${name} ${isMarked ? 'is' : 'extends a class'} marked @ScopedWorker()${why}`;
   return [finding({ kind: 'worker-not-scoped', subject: name, token: workerClass, message })];
 }
 
 /** Returns the rest of the message: the reason and what to do. Returns undefined if each tick has a new instance. */
-function whyNotNew(wrapper: NestWrapper): string | undefined {
+function whyNotNew(wrapper: NestWrapper, isMarked: boolean): string | undefined {
   if (wrapper.isDependencyTreeDurable())
     return ' and durable, but a worker is new for each tick. Remove durable from it. Its dependencies can stay durable.';
   if (!isSingleton(wrapper)) return undefined;
   const help = wrapper.inject
     ? 'Add scope: Scope.REQUEST to its factory.'
-    : 'Move @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';
+    : !isMarked
+      ? `Replace @Injectable() on ${String(wrapper.name)} with @ScopedWorker().`
+      : 'Move @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';
   return `, but Nest builds it once for the whole application. All ticks would share that instance, and no tick would dispose it. ${help}`;
 }
 

@@ -114,6 +114,12 @@ describe('A file without a root module', () => {
       'none.js exports no module. It exports port, start.',
     ],
     [
+      'no module, compiled to CommonJS',
+      'export const __esModule = true; export const port = 3000;',
+      [],
+      'none.js exports no module. It exports port.',
+    ],
+    [
       'two modules',
       'export class AModule {} export class BModule {} export const port = 3000;',
       [],

@@ -68,6 +68,38 @@ describe('A worker that injects singletons only', () => {
     expect(findings.map(({ number }) => number)).toEqual(['SW101']);
   });
 
+  it.each([
+    [
+      'only its base class is marked',
+      'Child extends a class marked @ScopedWorker(), but',
+      'Replace @Injectable() on Child with @ScopedWorker().',
+    ],
+    [
+      'another decorator is above the mark',
+      'Child is marked @ScopedWorker(), but',
+      'Move @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.',
+    ],
+  ])('[C9] is refused if Nest builds it once, because %s', async (_, start, advice) => {
+    @ScopedWorker()
+    class Base {
+      @ScopedCron(YEARLY)
+      run(): void {}
+    }
+    @Injectable()
+    class Child extends Base {}
+    if (start.includes(' is marked ')) {
+      ScopedWorker()(Child);
+      Injectable()(Child);
+    }
+    const { app } = await startApp({
+      providers: [Child],
+      options: { scopeValidation: 'warn' },
+    });
+    const [message] = inspectScopes(app).findings.map((finding) => finding.message);
+    expect(message!.startsWith(start)).toBe(true);
+    expect(message!.endsWith(advice)).toBe(true);
+  });
+
   it.each(['error', 'strict', 'warn'] as const)(
     "is reported as needing no scope, as information, under '%s'",
     async (scopeValidation) => {

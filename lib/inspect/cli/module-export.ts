@@ -77,7 +77,7 @@ function chooseFrom(exports: Exports, file: string): string {
 }
 
 function whatIsThere(exports: Exports): string {
-  const names = Object.keys(exports);
+  const names = Object.keys(exports).filter((name) => name !== '__esModule'); // added by compilers
   return names.length === 0
     ? 'It exports nothing. Pass the file of the root module, not one that starts the application.'
     : `It exports ${names.join(', ')}.`;
