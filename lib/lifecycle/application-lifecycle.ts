@@ -47,10 +47,10 @@ export class ApplicationLifecycle {
 
   /**
    * Stops the engine and drains. A second call returns the same promise, unless the library itself is closing the application:
-   * each `close()` would run all hooks, so the second one waits here for the first one to end the process.
+   * each `close()` would run all hooks, so the second one waits here until the first one ends the process.
    */
   stop(): Promise<void> {
-    if (this.#stopping !== undefined && this.stopper.isStopping) return new Promise(() => undefined);
+    if (this.#stopping !== undefined && this.stopper.isStopping) return this.stopper.exited;
     this.#stopping ??= this.stopAndDrain();
     return this.#stopping;
   }

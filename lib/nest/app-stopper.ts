@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { logError } from '../errors/error-log.js';
+import { Latch } from '../util/latch.js';
 import { MAX_TIMER_MS } from '../util/option-checks.js';
 import { within } from '../util/within.js';
 import { NestInside } from './index.js';
@@ -10,6 +11,7 @@ const HOOKS_MS = 10_000;
 /** Stops the application after a failure with `onFailure: 'stop-app'`, or before memory runs out. */
 export class AppStopper {
   readonly #logger = new Logger('ScopedWorker');
+  readonly #exited = new Latch();
   #stopping = false;
 
   constructor(
@@ -20,6 +22,11 @@ export class AppStopper {
   /** True once the library itself is closing the application. */
   get isStopping(): boolean {
     return this.#stopping;
+  }
+
+  /** Resolves if the process goes on after `process.exit()`: a test has replaced that function. */
+  get exited(): Promise<void> {
+    return this.#exited.opened;
   }
 
   /** Stops the application after a failure. @param culprit the schedule, or `Class.execute`. */
@@ -45,12 +52,18 @@ export class AppStopper {
     } catch (error) {
       this.log(() => logError(this.#logger, 'Closing the application failed', error));
     }
-    process.exit();
+    this.exit();
   }
 
   /** Receives that the last shutdown hook has run: the application's own `close()` may have run the hooks, instead of this one's. */
   closed(): void {
-    if (this.#stopping) process.exit();
+    if (this.#stopping) this.exit();
+  }
+
+  private exit(): void {
+    if (this.#exited.isOpen) return;
+    this.#exited.open();
+    process.exit();
   }
 
   private log(write: () => void): void {

@@ -26,6 +26,16 @@ export function observerOf(argument: unknown): BuildObserver | undefined {
   return contextIdOf(argument)?.[OBSERVER];
 }
 
+let choosing = false;
+
+/**
+ * Returns true while a `ContextIdStrategy` chooses the parent of a new context id. It has to choose for each scope, even for one
+ * whose request is a tick that already has an id.
+ */
+export function isChoosingParent(): boolean {
+  return choosing;
+}
+
 /** Returns true if the application has a `ContextIdStrategy`, which expects to see each request when the request's work begins. */
 export function hasContextIdStrategy(): boolean {
   return (ContextIdFactory as unknown as { strategy?: unknown }).strategy !== undefined;
@@ -43,6 +53,7 @@ export function createContextId(request: unknown, observer: BuildObserver): Cont
   contextId[OBSERVER] = observer;
   if (!hasContextIdStrategy() || typeof request !== 'object' || request === null) return contextId;
   let durable: ContextId;
+  choosing = true;
   try {
     durable = ContextIdFactory.getByRequest(request as Record<string, unknown>);
   } catch (error) {
@@ -51,6 +62,8 @@ export function createContextId(request: unknown, observer: BuildObserver): Cont
       return contextId;
     };
     return contextId;
+  } finally {
+    choosing = false;
   }
   const parentOf = durable.getParent;
   if (parentOf === undefined) return contextId;

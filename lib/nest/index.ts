@@ -1,7 +1,12 @@
 export { Application } from './application.js';
 export type { BuildObserver } from './build-observer.interface.js';
 export { asPartOfBuild, initHookOf, isPreparing, keyOfBuild } from './preparation.js';
-export { createContextId, hasContextIdStrategy, REQUEST_CONTEXT_ID } from './context-id.js';
+export {
+  createContextId,
+  hasContextIdStrategy,
+  isChoosingParent,
+  REQUEST_CONTEXT_ID,
+} from './context-id.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
 export { Enhancers } from './enhancers.js';
 export { enhancerClasses } from './enhancer-metadata.js';

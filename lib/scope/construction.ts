@@ -45,7 +45,6 @@ export class Construction implements BuildObserver {
   /** The objects that came with the scope: its seed, or its tick and the payload of that tick. */
   #given: readonly unknown[] = [];
   #contextId: ContextId | undefined;
-  #hasBegun = false;
   /** True once Nest knows the context id. */
   #isKnown = false;
   #planned: PlannedBuild | undefined;
@@ -79,7 +78,6 @@ export class Construction implements BuildObserver {
         ? [bare(request)]
         : [bare(request), bare((request as { payload?: unknown }).payload)];
     if (hasContextIdStrategy()) this.#contextId = createContextId(request, this);
-    this.#hasBegun = true;
   }
 
   end(): void {
@@ -100,14 +98,6 @@ export class Construction implements BuildObserver {
     if (this.#request !== undefined) this.home.nest.registerRequest(this.#request, this.#contextId);
     this.#planned?.tell(this.#contextId);
     return this.#contextId;
-  }
-
-  /**
-   * The context id of the request, as `ContextIdFactory.getByRequest()` reads it from a tick. Undefined while a `ContextIdStrategy`
-   * looks at the request, because a request has no id then.
-   */
-  get contextIdOfRequest(): ContextId | undefined {
-    return this.#hasBegun ? this.contextId : undefined;
   }
 
   get areSettled(): boolean {

@@ -96,10 +96,6 @@ export class Scope implements ProviderScope, WorkOwner {
     return this.#construction.contextId;
   }
 
-  get contextIdOfRequest(): ContextId | undefined {
-    return this.#construction.contextIdOfRequest;
-  }
-
   get closed(): boolean {
     return this.#construction.isClosed;
   }

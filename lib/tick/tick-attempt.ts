@@ -1,4 +1,4 @@
-import { REQUEST_CONTEXT_ID, type ContextId } from '../nest/index.js';
+import { isChoosingParent, REQUEST_CONTEXT_ID, type ContextId } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import type { Scope } from '../scope/scope.js';
 import type { TickEvents } from './tick-ports.js';
@@ -82,6 +82,6 @@ class HandlerTick implements Tick {
 
   /** Makes `ContextIdFactory.getByRequest(tick)` return the context id of the scope, as it does for an HTTP request. */
   get [REQUEST_CONTEXT_ID](): ContextId | undefined {
-    return this.scope.contextIdOfRequest;
+    return isChoosingParent() ? undefined : this.scope.contextId;
   }
 }

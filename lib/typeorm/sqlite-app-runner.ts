@@ -30,14 +30,16 @@ export class SqliteAppRunner extends SqliteRunner {
   #pending = 0;
   /** The number of users that haven't released the query runner: code inside its transaction receives the same query runner. */
   #users = 0;
+  /** The number of `manager.transaction()` calls on the query runner that haven't ended. */
+  #calls = 0;
   /**
    * True if the owner has released the query runner before its transaction ended: unawaited code inside the transaction may still
    * be running.
    */
   #isLeft = false;
   /**
-   * The reason why the rest of the transaction is refused until the query runner is released: the beginning of the transaction
-   * is lost, so the rest must not be written.
+   * The reason why the rest of the transaction is refused: the beginning of the transaction is lost, so the rest must not be
+   * written. Applies until all calls have ended, or the query runner is released.
    */
   #cut: string | undefined;
   /** True if a migration has failed: TypeORM then doesn't switch foreign keys on again. */
@@ -117,10 +119,13 @@ export class SqliteAppRunner extends SqliteRunner {
   /** Keeps a release from ending the transaction while an unawaited inner transaction still uses the query runner. */
   async keepFor<T>(inner: () => Promise<T>): Promise<T> {
     this.#users += 1;
+    this.#calls += 1;
     try {
       return await inner();
     } finally {
+      this.#calls -= 1;
       this.countDown();
+      if (this.#calls === 0 && !this.isWriting) this.#cut = undefined;
       // The inner transaction may have begun after the release: TypeORM then counts a transaction that it can no longer end.
       if (this.isOwned && this.#users === 0) this.#isLeft ||= this.isWriting;
       await this.endIfLeft();

@@ -236,6 +236,10 @@ export abstract class SqliteRunner implements Writer {
     Object.assign(this.runner, { broadcaster: joined });
   }
 
+  get isInsideWork(): boolean {
+    return SqliteRunner.enclosing.length > 0 || livingContext() !== undefined;
+  }
+
   /** The query runners within which the calling code runs, innermost first. */
   protected static get enclosing(): readonly SqliteRunner[] {
     return (around.getStore() ?? []).map(({ runner }) => runner);

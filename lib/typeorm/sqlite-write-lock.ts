@@ -25,6 +25,8 @@ export interface Writer {
   readonly isInner?: boolean;
   /** True if the writer belongs to a tick that has been aborted. */
   readonly isAborted: boolean;
+  /** False if the calling code is part of no work at all, so that it can't wait for itself. Default: true. */
+  readonly isInsideWork?: boolean;
   /** Returns true if the calling code is part of the work for which the turn was taken. */
   isOwnWork(turn: WriteTurn): boolean;
 }
@@ -40,8 +42,8 @@ interface Waiter {
   readonly writer: Writer;
   /** The time at which the wait began. */
   readonly since: number;
-  /** Runs a function in the context of the code that waits. */
-  readonly inContext: <T>(work: () => T) => T;
+  /** Runs a function in the context of the code that waits; undefined for code that is part of no work. */
+  readonly inContext: (<T>(work: () => T) => T) | undefined;
   readonly timer: NodeJS.Timeout;
   /** Stops listening to the signal of the tick that waits. */
   readonly unfollow: (() => void) | undefined;
@@ -120,7 +122,7 @@ export class WriteLock {
    */
   take(writer: Writer, signal?: AbortSignal): Promise<WriteTurn> {
     if (this.#current === undefined) return Promise.resolve(this.begin(writer));
-    const refusal = this.refusalOfCaller() ?? this.deadlockOfCaller();
+    const refusal = this.refusalOfWaiter();
     if (refusal !== undefined) return Promise.reject(refusal);
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     if (this.waitsInVain(writer)) return Promise.reject(this.timeoutOf(performance.now()));
@@ -128,7 +130,7 @@ export class WriteLock {
       const waiter: Waiter = {
         writer,
         since: performance.now(),
-        inContext: AsyncLocalStorage.snapshot(),
+        inContext: writer.isInsideWork === false ? undefined : AsyncLocalStorage.snapshot(),
         timer: setTimeout(() => this.refuse(waiter, this.timeoutOf(waiter.since)), LONGEST_TURN_MS),
         unfollow:
           signal &&
@@ -187,8 +189,9 @@ export class WriteLock {
     return this.isHeldByCaller ? this.refusal() : undefined;
   }
 
-  /** Returns the error for the calling code if the work that holds the turn waits, on other files, for the calling code. */
-  private deadlockOfCaller(): WaitsForItself | undefined {
+  /** Returns the error for the calling code if it would wait for itself, directly or because of a wait on another file. */
+  private refusalOfWaiter(): WaitsForItself | undefined {
+    if (this.isHeldByCaller) return this.refusal();
     const held = this.fileAwaitedFromCaller(new Set());
     return held === undefined ? undefined : this.refusal(held);
   }
@@ -198,7 +201,10 @@ export class WriteLock {
     seen.add(this);
     for (const other of [...locks.values()].flatMap((lock) => lock.deref() ?? [])) {
       if (seen.has(other)) continue;
-      if (!other.#waiting.some(({ inContext }) => inContext(() => this.isHeldByCaller))) continue;
+      const isAwaited = other.#waiting.some(({ inContext }) =>
+        inContext?.(() => this.isHeldByCaller),
+      );
+      if (!isAwaited) continue;
       if (other.isHeldByCaller) return other.file;
       const held = other.fileAwaitedFromCaller(seen);
       if (held !== undefined) return held;
@@ -234,7 +240,7 @@ export class WriteLock {
     stopWaiting(first);
     first.resolve(this.begin(first.writer));
     for (const waiter of this.#waiting) {
-      const refusal = waiter.inContext(() => this.refusalOfCaller());
+      const refusal = waiter.inContext?.(() => this.refusalOfWaiter());
       if (refusal === undefined) waiter.timer.refresh();
       else this.refuse(waiter, refusal);
     }
