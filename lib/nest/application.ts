@@ -79,6 +79,6 @@ export function refuseEarlyLifetimes(injector: object, wrapper: NestWrapper): vo
   dependent.addCtorMetadata(0, new Wrapper({ scope: common.Scope.REQUEST }));
   if (!dependent.isDependencyTreeStatic()) return;
   throw new UnsupportedNestError(
-    'this application runs a release from 11.1.20 to 11.1.23, which builds request-scoped providers once for the whole application. Install 11.1.24 or newer',
+    'this application runs a release from 11.1.20 to 11.1.23, which builds request-scoped providers once for the whole application. Install @nestjs/core and @nestjs/common 11.1.24 or newer',
   );
 }

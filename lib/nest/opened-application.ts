@@ -1,15 +1,19 @@
-import { ModulesContainer } from '@nestjs/core';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { INestApplicationContext } from '@nestjs/common';
-import { Application } from './application.js';
+import { Application, refuseEarlyLifetimes } from './application.js';
 import type { NestModule, NestWrapper, OpenContainer } from './nest-types.js';
 
 /** Reads an application from outside, even if it isn't initialized and has no instances. */
 export class OpenedApplication extends Application {
   readonly modules: ReadonlyMap<string, NestModule>;
 
+  /** @throws {UnsupportedNestError} */
   constructor(private readonly app: INestApplicationContext) {
     super();
     this.modules = modulesOf(app);
+    const { injector } = app as { injector?: object };
+    const wrapper = this.provider(ModuleRef); // each module has one
+    if (injector !== undefined && wrapper !== undefined) refuseEarlyLifetimes(injector, wrapper);
   }
 
   /** Returns false for anything that isn't a Nest application. */

@@ -1,6 +1,6 @@
 import * as common from '@nestjs/common';
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
-import { UnsupportedNestError } from '../../lib/index.js';
+import { inspectScopes, UnsupportedNestError } from '../../lib/index.js';
 import type { NestInjector, NestWrapper, OpenModuleRef } from '../../lib/nest/nest-types.js';
 import {
   refuseEarlyLifetimes,
@@ -48,10 +48,15 @@ describe('The supported versions of Nest', () => {
     }
     const early = new EarlyWrapper() as unknown as NestWrapper;
     expect(() => refuseEarlyLifetimes(withContexts, early)).toThrow(
-      'nestjs-scoped-worker needs Nest 11 or 12, but this application runs a release from 11.1.20 to 11.1.23, which builds request-scoped providers once for the whole application. Install 11.1.24 or newer.',
+      'nestjs-scoped-worker needs Nest 11 or 12, but this application runs a release from 11.1.20 to 11.1.23, which builds request-scoped providers once for the whole application. Install @nestjs/core and @nestjs/common 11.1.24 or newer.',
     );
     // Earlier releases keep it too, but compute it in time.
     expect(() => refuseEarlyLifetimes({}, early)).not.toThrow();
+    const module = { providers: new Map([[ModuleRef, early]]) };
+    const container = { getModules: () => new Map([['module', module]]) };
+    expect(() => inspectScopes({ container, injector: withContexts } as never)).toThrow(
+      UnsupportedNestError,
+    );
   });
 
   it('are checked at start-up', async () => {

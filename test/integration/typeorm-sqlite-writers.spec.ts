@@ -342,6 +342,36 @@ describe('Writers of one SQLite file', () => {
       },
     );
 
+    it('one on a query runner that is kept begins as usual after one inside an earlier one was not awaited', async () => {
+      await start();
+      const runner = dataSource.createQueryRunner();
+      const results: string[] = [];
+      for (const text of ['a', 'b', 'c']) {
+        let inner: Promise<unknown> | undefined;
+        await runner.manager
+          .transaction(async (manager) => {
+            await manager.insert(Note, { text });
+            inner = manager.transaction((nested) =>
+              nested.insert(Note, { text: `${text}, inner` }),
+            );
+            inner.catch(() => undefined);
+            if (text === 'b') throw new Error('not b');
+          })
+          .then(
+            () => results.push(text),
+            (error: Error) => results.push(error.message),
+          );
+        await inner!.catch(() => undefined);
+      }
+      await runner.release();
+
+      expect(results).toEqual(['a', 'not b', 'c']);
+      const committed = file.committed();
+      expect(committed).toEqual(expect.arrayContaining(['a', 'c']));
+      expect(committed).not.toContain('b');
+      expect(committed).not.toContain('b, inner');
+    });
+
     it('two transactions that write to two files in opposite order: one is refused at once, and the other goes on', async () => {
       const archive = await startWithArchive();
       const written = [gate(), gate()];

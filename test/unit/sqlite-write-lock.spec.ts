@@ -80,6 +80,30 @@ describe('The write lock of a file', () => {
       for (const turn of await Promise.all([...waiting, outside])) turn.end();
     });
 
+    it('refuses one that waits when the turn passes on and closes the circle', async () => {
+      const [a, b] = ['a', 'b'].map((name) => WriteLock.of(`/data/${count}-${name}.db`));
+      const first = await takeIn('one', a!);
+      const between = await takeIn('three', b!);
+      const second = takeIn('two', b!);
+      const refused = takeIn('one', b!);
+      const waiting = takeIn('two', a!); // waits for no circle yet
+      between.end();
+
+      await expect(refused).rejects.toMatchObject({ otherFile: `/data/${count}-a.db` });
+      first.end();
+      for (const turn of await Promise.all([second, waiting])) turn.end();
+    });
+
+    it('enters no code that is part of no work', async () => {
+      let asked = 0;
+      const holder = writer(() => (asked += 1) < 0);
+      const outside = { ...foreign, isInsideWork: false };
+      const turns = [lock.take(holder), lock.take(outside), lock.take(outside), lock.take(holder)];
+      expect(asked).toBe(3); // once for each that begins to wait
+      for (const turn of turns) (await turn).end();
+      expect(asked).toBe(3);
+    });
+
     it('lets the same work wait once the others do not wait for it', async () => {
       const [a, b] = ['a', 'b'].map((name) => WriteLock.of(`/data/${count}-${name}.db`));
       const [first, second] = [await takeIn('one', a!), await takeIn('two', b!)];
