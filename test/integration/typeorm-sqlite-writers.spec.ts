@@ -342,35 +342,49 @@ describe('Writers of one SQLite file', () => {
       },
     );
 
-    it('one on a query runner that is kept begins as usual after one inside an earlier one was not awaited', async () => {
-      await start();
-      const runner = dataSource.createQueryRunner();
-      const results: string[] = [];
-      for (const text of ['a', 'b', 'c']) {
-        let inner: Promise<unknown> | undefined;
-        await runner.manager
-          .transaction(async (manager) => {
+    it.each([
+      ['begins as the callback ends', false],
+      ['is open when the callback fails', true],
+    ])(
+      'one on a query runner that is kept begins as usual after one inside of which another %s, without await',
+      async (_, isFailing) => {
+        await start();
+        const runner = dataSource.createQueryRunner();
+        const results: unknown[] = [];
+        for (const text of ['a', 'b']) {
+          const [begun, end] = [gate(), gate()];
+          const beginInside = async (around: EntityManager): Promise<void> => {
+            if (!isFailing) for (let passed = 0; passed < 2; passed += 1) await Promise.resolve();
+            await around.transaction(async (manager) => {
+              await manager.insert(Note, { text: `${text}, inside` });
+              begun.open();
+              await end.opened;
+            });
+          };
+          let inside: Promise<void> | undefined;
+          const outer = runner.manager.transaction(async (manager) => {
             await manager.insert(Note, { text });
-            inner = manager.transaction((nested) =>
-              nested.insert(Note, { text: `${text}, inner` }),
-            );
-            inner.catch(() => undefined);
-            if (text === 'b') throw new Error('not b');
-          })
-          .then(
+            inside = beginInside(manager);
+            inside.catch(begun.open);
+            if (isFailing) await begun.opened;
+            if (isFailing && text === 'a') throw new Error('not a');
+          });
+          await outer.then(
             () => results.push(text),
             (error: Error) => results.push(error.message),
           );
-        await inner!.catch(() => undefined);
-      }
-      await runner.release();
+          end.open();
+          await inside!.catch(() => undefined);
+        }
+        await runner.release();
 
-      expect(results).toEqual(['a', 'not b', 'c']);
-      const committed = file.committed();
-      expect(committed).toEqual(expect.arrayContaining(['a', 'c']));
-      expect(committed).not.toContain('b');
-      expect(committed).not.toContain('b, inner');
-    });
+        expect(results).toEqual([isFailing ? 'not a' : 'a', 'b']);
+        expect(file.committed().filter((text) => text.startsWith('a'))).toEqual(
+          isFailing ? [] : expect.arrayContaining(['a']),
+        );
+        expect(file.committed()).toContain('b');
+      },
+    );
 
     it('two transactions that write to two files in opposite order: one is refused at once, and the other goes on', async () => {
       const archive = await startWithArchive();
