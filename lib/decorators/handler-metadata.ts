@@ -36,7 +36,7 @@ export function workerOptions(target: Function): ScopedWorkerOptions | undefined
   return Reflect.getMetadata(WORKER, target) as ScopedWorkerOptions | undefined;
 }
 
-/** Returns true for a class that has the mark itself, rather than from a base class. */
+/** Returns true if the class itself is marked; false if it only inherits the mark. */
 export function isMarkedItself(worker: Function): boolean {
   return Reflect.hasOwnMetadata(WORKER, worker);
 }

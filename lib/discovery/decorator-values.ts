@@ -31,7 +31,7 @@ export class ProvidedValues {
     }
   }
 
-  /** Returns the reason if the factory can't be called; otherwise undefined. Doesn't call the factory. */
+  /** Returns the reason why the factory can't be called; undefined if it can. Doesn't call the factory. */
   factoryProblem(given: FromProviders<unknown>, module: NestModule): string | undefined {
     return this.injectedInto(given, module).problem;
   }

@@ -38,7 +38,7 @@ export interface HandlerClass {
  * runs only once. But a module that is configured twice has two workers, each with its own dependencies.
  *
  * Some dependencies can't be compared: a factory that is created for each import, or a class instance. They count as different if
- * one module is imported twice, but as the same if they come from two different modules.
+ * one module is imported twice, but as equal if two modules provide the class.
  *
  * @returns the difference; undefined if the providers are one worker.
  */

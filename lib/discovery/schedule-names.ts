@@ -9,7 +9,8 @@ import type { HandlerMetadata } from '../decorators/handler-metadata.js';
 import type { FoundWorker } from './worker-explorer.js';
 
 /**
- * One decorator on a method of a worker, with the name of its schedule. `SchedulePlanner` rejects two schedules with the same name.
+ * One decorator on a method of a worker, with the name of its schedule. `SchedulePlanner` rejects two schedules with the same
+ * name.
  */
 export interface NamedHandler {
   readonly worker: FoundWorker;
@@ -62,7 +63,7 @@ export async function askedName(
   return wrong === undefined ? { ...rest, name: value as string } : withoutName(named, wrong);
 }
 
-/** Returns the handler; if the factory for its name can't be called, includes the reason. Doesn't call the factory. */
+/** Returns the handler, and adds the reason if the factory for its name can't be called. Doesn't call the factory. */
 export function unaskedName(named: NamedHandler, provided: ProvidedValues): NamedHandler {
   const { nameFrom, worker } = named;
   const problem = nameFrom && provided.factoryProblem(nameFrom, worker.wrapper.host!);

@@ -67,7 +67,7 @@ interface Outline {
   readonly findings: Finding[];
 }
 
-/** Creates schedules from what `explore()` finds. Reads and checks, but starts no schedule. */
+/** Creates schedules from what `explore()` finds. Reads and checks them, but doesn't start any. */
 export class SchedulePlanner {
   private readonly provided: ProvidedValues;
 

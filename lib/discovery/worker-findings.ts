@@ -104,7 +104,7 @@ function whyNotNew(wrapper: NestWrapper, isMarked: boolean): string | undefined 
   const help = wrapper.inject
     ? 'Add scope: Scope.REQUEST to its factory.'
     : !isMarked
-      ? `Replace @Injectable() on ${String(wrapper.name)} with @ScopedWorker().`
+      ? `Mark ${String(wrapper.name)} itself @ScopedWorker(), in place of @Injectable().`
       : 'Move @ScopedWorker() above the other decorators of the class, so that none of them resets its scope.';
   return `, but Nest builds it once for the whole application. All ticks would share that instance, and no tick would dispose it. ${help}`;
 }

@@ -141,8 +141,8 @@ export function namesText(known: readonly string[]): string {
 
 /**
  * Thrown at start-up if an option of `ScopedWorkerModule` or of a `BackgroundWorker` is invalid, or if two imports of the module
- * have different options. Calls with invalid arguments, such as `new PeriodicTimer()` and `events.on()`, throw it too; asynchronous
- * ones, such as `registry.run()`, reject with it.
+ * have different options. Calls with invalid arguments, such as `new PeriodicTimer()` and `events.on()`, throw it too;
+ * asynchronous ones, such as `registry.run()`, reject with it.
  *
  * @publicApi
  */
@@ -267,8 +267,8 @@ export class PeriodicTimerError extends ScopedWorkerError {
 }
 
 /**
- * Thrown if a write to an SQLite file could wait for itself. The write comes from the work whose own transaction holds the write
- * lock, or for which that transaction waits on another file. Nothing was written.
+ * Thrown if a write to an SQLite file could wait for itself. The write comes from inside the work whose transaction holds the
+ * write lock, or from work that holds the lock of another file, for which that transaction waits. Nothing was written.
  *
  * @publicApi
  */

@@ -1,6 +1,6 @@
 /**
- * The number and the severity of each kind. A number never changes its meaning. lib/discovery reports SW0xx and SW1xx; the rules of
- * lib/validation report SW2xx. `npm run findings` writes this table and the descriptions of `FindingKind` to docs/findings.md.
+ * The number and the severity of each kind. A number never changes its meaning. lib/discovery reports SW0xx and SW1xx; the rules
+ * of lib/validation report SW2xx. `npm run findings` writes this table and the descriptions of `FindingKind` to docs/findings.md.
  */
 export const FINDINGS = {
   'invalid-options': { number: 'SW001', severity: 'error' },
@@ -65,14 +65,15 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `module-not-imported`: the application has workers but doesn't import `ScopedWorkerModule`, so none of them run. Only the
  *   inspector reports this.
  * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nothing disposes
- *   its instances. The severity is only `info` if the class is always constructed and nothing in its dependency tree has a disposer
+ * its instances. The severity is only `info` if the class is always constructed and nothing in its dependency tree has a disposer
  *   or a scope hook.
- * - `worker-run-elsewhere`: another library calls methods of a class marked `@ScopedWorker()`. The decorator has no effect on these
+ * - `worker-run-elsewhere`: another library calls methods of a class marked `@ScopedWorker()`. The decorator has no effect on
+ * these
  *   calls.
  * - `dependency-missing`: a worker, or a provider that its ticks need, injects a token without a provider, so every tick would
  *   fail.
  * - `singleton-rebuilt`: a dependency makes a provider marked `@StaysSingleton()` request-scoped.
- * - `resource-rebuilt`: what appears to be a pool, client or cache is rebuilt on every tick, because of a dependency.
+ * - `resource-rebuilt`: a provider that appears to be a pool, client or cache is rebuilt on every tick because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.
  * - `durable-captive`: a durable provider holds a request-scoped one, which is disposed earlier. A warning if no tick reaches the
  *   durable provider.

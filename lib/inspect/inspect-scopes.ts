@@ -59,6 +59,7 @@ interface Subject {
  * a schedule that needs such a value is `undecided`. It doesn't know the options of `forRootAsync()` either; `notes` says so.
  *
  * @param options.from the time from which `nextRuns` are calculated. Set it to compare the result with a snapshot. Default: now.
+ * @throws {UnsupportedNestError} if the application runs a release of Nest that start-up rejects.
  * @throws {InvalidOptionsError} if an argument is invalid.
  * @publicApi
  */

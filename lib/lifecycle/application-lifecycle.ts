@@ -46,8 +46,8 @@ export class ApplicationLifecycle {
   }
 
   /**
-   * Stops the engine and drains. A second call returns the same promise, unless the library itself is closing the application:
-   * each `close()` would run all hooks, so the second one waits here until the first one ends the process.
+   * Stops the engine and drains. A second call returns the same promise. If the library is closing the application, the second
+   * call waits until the process ends. Otherwise, both `close()` calls would run all hooks.
    */
   stop(): Promise<void> {
     if (this.#stopping !== undefined && this.stopper.isStopping) return this.stopper.exited;
@@ -55,7 +55,10 @@ export class ApplicationLifecycle {
     return this.#stopping;
   }
 
-  /** Runs when the last shutdown hook of the application has run. */
+  /**
+   * Closes the scopes that are open after the last shutdown hook. Then ends the process, if the library is closing the
+   * application.
+   */
   async close(): Promise<void> {
     await this.drain.close();
     this.stopper.closed();

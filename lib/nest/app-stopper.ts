@@ -24,7 +24,7 @@ export class AppStopper {
     return this.#stopping;
   }
 
-  /** Resolves if the process goes on after `process.exit()`: a test has replaced that function. */
+  /** Resolves when the library calls `process.exit()`. Code that awaits it continues only if a test has replaced that function. */
   get exited(): Promise<void> {
     return this.#exited.opened;
   }
@@ -36,8 +36,8 @@ export class AppStopper {
 
   /**
    * Closes the application, which runs all its hooks. Then ends the process with the exit code that is already set, or with 1.
-   * Waits at most `shutdownTimeoutMs` plus 10 s for the application to close. Doesn't wait for anything else that keeps the process
-   * alive.
+   * Waits at most `shutdownTimeoutMs` plus 10 s for the application to close. Doesn't wait for anything else that keeps the
+   * process alive.
    *
    * @param cause for the log: a clause such as `Reports.send failed`.
    */
@@ -55,7 +55,9 @@ export class AppStopper {
     this.exit();
   }
 
-  /** Receives that the last shutdown hook has run: the application's own `close()` may have run the hooks, instead of this one's. */
+  /**
+   * Ends the process if the library is closing the application. Called after the last shutdown hook, whichever `close()` ran it.
+   */
   closed(): void {
     if (this.#stopping) this.exit();
   }

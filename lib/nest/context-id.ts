@@ -26,14 +26,15 @@ export function observerOf(argument: unknown): BuildObserver | undefined {
   return contextIdOf(argument)?.[OBSERVER];
 }
 
-let choosing = false;
+/** The request for which a `ContextIdStrategy` is choosing the parent of a new context id. */
+let choosingFor: object | undefined;
 
 /**
- * Returns true while a `ContextIdStrategy` chooses the parent of a new context id. It has to choose for each scope, even for one
- * whose request is a tick that already has an id.
+ * Returns true while a `ContextIdStrategy` chooses the parent of a new context id for this request. The strategy chooses for each
+ * scope, even if the request is a tick that already has an id.
  */
-export function isChoosingParent(): boolean {
-  return choosing;
+export function isChoosingParentFor(request: object): boolean {
+  return choosingFor === request;
 }
 
 /** Returns true if the application has a `ContextIdStrategy`, which expects to see each request when the request's work begins. */
@@ -46,14 +47,16 @@ export function hasContextIdStrategy(): boolean {
  * that the strategy chooses for `request`. All other providers belong to the new id, even if `request` is an HTTP request with its
  * own id.
  *
- * A strategy that reads HTTP headers may throw on `request`. The scope fails with that error only when it needs a durable provider.
+ * A strategy that reads HTTP headers may throw on `request`. The scope fails with that error only when it needs a durable
+ * provider.
  */
 export function createContextId(request: unknown, observer: BuildObserver): ContextId {
   const contextId: ObservedContextId = ContextIdFactory.create();
   contextId[OBSERVER] = observer;
   if (!hasContextIdStrategy() || typeof request !== 'object' || request === null) return contextId;
   let durable: ContextId;
-  choosing = true;
+  const outer = choosingFor;
+  choosingFor = request;
   try {
     durable = ContextIdFactory.getByRequest(request as Record<string, unknown>);
   } catch (error) {
@@ -63,7 +66,7 @@ export function createContextId(request: unknown, observer: BuildObserver): Cont
     };
     return contextId;
   } finally {
-    choosing = false;
+    choosingFor = outer;
   }
   const parentOf = durable.getParent;
   if (parentOf === undefined) return contextId;

@@ -5,7 +5,7 @@ import type { NestInjector } from './nest-types.js';
 /** Maps the result of an `instanceDecorator` to its argument. */
 const decorations = new WeakMap<object, object>();
 
-/** False in most applications: `bare()`, which runs several times for each instance, then has nothing to look up. */
+/** False in most applications, so that `bare()`, which runs several times for each instance, can skip the lookup. */
 let hasDecorations = false;
 
 const watched = new WeakSet<NestInjector>();

@@ -4,7 +4,7 @@ export { asPartOfBuild, initHookOf, isPreparing, keyOfBuild } from './preparatio
 export {
   createContextId,
   hasContextIdStrategy,
-  isChoosingParent,
+  isChoosingParentFor,
   REQUEST_CONTEXT_ID,
 } from './context-id.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';

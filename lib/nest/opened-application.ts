@@ -7,7 +7,7 @@ import type { NestModule, NestWrapper, OpenContainer } from './nest-types.js';
 export class OpenedApplication extends Application {
   readonly modules: ReadonlyMap<string, NestModule>;
 
-  /** @throws {UnsupportedNestError} */
+  /** @throws {UnsupportedNestError} for Nest 11.1.20 to 11.1.23. */
   constructor(private readonly app: INestApplicationContext) {
     super();
     this.modules = modulesOf(app);

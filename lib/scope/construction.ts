@@ -77,7 +77,9 @@ export class Construction implements BuildObserver {
       this.notice.tickId === undefined // the seed of a standalone scope may be anything
         ? [bare(request)]
         : [bare(request), bare((request as { payload?: unknown }).payload)];
-    if (hasContextIdStrategy()) this.#contextId = createContextId(request, this);
+    if (!hasContextIdStrategy()) return;
+    const contextId = createContextId(request, this);
+    this.#contextId ??= contextId; // the strategy itself may have read the id of the scope
   }
 
   end(): void {

@@ -158,8 +158,8 @@ export class RunningTicks {
   }
 
   /**
-   * Removes work before its context ends. Otherwise, if the work itself started a shutdown, the shutdown would treat it as someone
-   * else's unfinished work.
+   * Removes work before its context ends. Otherwise, if the work itself started a shutdown, the shutdown would wait for it, as for
+   * any other unfinished work.
    */
   remove(running: RunningWork): void {
     this.#all.delete(running);

@@ -1,4 +1,4 @@
-import { isChoosingParent, REQUEST_CONTEXT_ID, type ContextId } from '../nest/index.js';
+import { isChoosingParentFor, REQUEST_CONTEXT_ID, type ContextId } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import type { Scope } from '../scope/scope.js';
 import type { TickEvents } from './tick-ports.js';
@@ -80,8 +80,11 @@ class HandlerTick implements Tick {
     Object.defineProperty(this, 'signal', SIGNAL);
   }
 
-  /** Makes `ContextIdFactory.getByRequest(tick)` return the context id of the scope, as it does for an HTTP request. */
+  /**
+   * Makes `ContextIdFactory.getByRequest(tick)` return the context id of the tick's scope, just as it returns that of an HTTP
+   * request.
+   */
   get [REQUEST_CONTEXT_ID](): ContextId | undefined {
-    return isChoosingParent() ? undefined : this.scope.contextId;
+    return isChoosingParentFor(this) ? undefined : this.scope.contextId;
   }
 }

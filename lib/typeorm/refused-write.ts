@@ -95,7 +95,7 @@ const TWO_CONNECTIONS =
   'The write comes from the same scope, which has two connections. Some modules import ScopedTypeOrmModule.forFeature() with { transaction: true }, and others without it. SQLite allows one writer at a time, and the open transaction may be waiting for this write. Set the same transaction option in every forFeature() whose repositories this scope uses, so that it has one connection.';
 
 function deadlockText(holder: string, otherFile: string): string {
-  return `The transaction of ${holder} holds the write lock, and waits for ${otherFile}, to which the work of this write has written. If that transaction awaits its write, neither can finish. Write to the two files in the same order everywhere, or end one transaction before you write to the other file.`;
+  return `The transaction of ${holder} holds the write lock. It waits, directly or through other transactions, for ${otherFile}, whose write lock the calling code holds. If that transaction awaits its write, neither can finish. Write to the files in the same order everywhere, or end one transaction before you write to another file.`;
 }
 
 function innerScopeText(label: string): string {

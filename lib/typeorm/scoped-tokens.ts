@@ -17,7 +17,7 @@ export function getScopedEntityManagerToken(dataSource: string = DEFAULT_DATA_SO
 
 /**
  * Returns the token of the scoped `Repository` of an entity. Compares entities by identity, because two may have the same name. An
- * `EntitySchema` with a `target` has the token of that class.
+ * `EntitySchema` whose `target` is a class has the token of that class.
  *
  * @throws {InvalidOptionsError} if the entity is undefined.
  */
@@ -35,7 +35,10 @@ export function getScopedRepositoryToken<Entity extends ObjectLiteral>(
   );
 }
 
-/** Returns the class that an `EntitySchema` maps, if it has one: like Nest's own repository, the scoped one is injected by either. */
+/**
+ * Returns the `target` class of an `EntitySchema`, and any other entity unchanged. As with `@nestjs/typeorm`, a repository can be
+ * injected by the schema or by its class.
+ */
 function classOf(entity: object): object {
   const { options } = entity as { readonly options?: { readonly target?: unknown } };
   const isSchema = (entity as { '@instanceof'?: unknown })['@instanceof'] === SCHEMA;

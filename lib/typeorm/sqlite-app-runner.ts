@@ -30,8 +30,8 @@ export class SqliteAppRunner extends SqliteRunner {
   #pending = 0;
   /** The number of users that haven't released the query runner: code inside its transaction receives the same query runner. */
   #users = 0;
-  /** The number of `manager.transaction()` calls on the query runner that haven't ended. */
-  #calls = 0;
+  /** The number of `manager.transaction()` calls on the query runner, and of users inside its transaction, that haven't ended. */
+  #inner = 0;
   /**
    * True if the owner has released the query runner before its transaction ended: unawaited code inside the transaction may still
    * be running.
@@ -39,12 +39,14 @@ export class SqliteAppRunner extends SqliteRunner {
   #isLeft = false;
   /**
    * The reason why the rest of the transaction is refused: the beginning of the transaction is lost, so the rest must not be
-   * written. Applies until all calls have ended, or the query runner is released.
+   * written. Applies until `#inner` is 0, or all users have released the query runner.
    */
   #cut: string | undefined;
   /** True if a migration has failed: TypeORM then doesn't switch foreign keys on again. */
   #isMigrationLost = false;
-  /** True from the moment the transaction fails, or while the statement that ends it runs: no inner transaction can begin anymore. */
+  /**
+   * True once the transaction has failed, and while the statement that ends it is running: no inner transaction can begin anymore.
+   */
   #isEnding = false;
   readonly #begins = new BeginOrder();
 
@@ -84,6 +86,7 @@ export class SqliteAppRunner extends SqliteRunner {
           if (this.#isMigrationLost) await this.endMigration();
           return release();
         }
+        if (this.isAround) this.endInner();
         this.countDown();
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside the transaction, TypeORM's calls that share this query runner release it too.
@@ -105,6 +108,12 @@ export class SqliteAppRunner extends SqliteRunner {
     return this.runner;
   }
 
+  /** Returns the query runner to code inside its transaction. */
+  handOutInside(): QueryRunner {
+    this.#inner += 1;
+    return this.handOut();
+  }
+
   private async startInOrder(start: () => Promise<void>): Promise<void> {
     if (this.isAround) return this.#begins.beginInside(start);
     if (this.app.lock.isHeldByCaller) return start(); // the transaction that is beginning may wait for this code
@@ -119,17 +128,21 @@ export class SqliteAppRunner extends SqliteRunner {
   /** Keeps a release from ending the transaction while an unawaited inner transaction still uses the query runner. */
   async keepFor<T>(inner: () => Promise<T>): Promise<T> {
     this.#users += 1;
-    this.#calls += 1;
+    this.#inner += 1;
     try {
       return await inner();
     } finally {
-      this.#calls -= 1;
+      this.endInner();
       this.countDown();
-      if (this.#calls === 0 && !this.isWriting) this.#cut = undefined;
       // The inner transaction may have begun after the release: TypeORM then counts a transaction that it can no longer end.
       if (this.isOwned && this.#users === 0) this.#isLeft ||= this.isWriting;
       await this.endIfLeft();
     }
+  }
+
+  private endInner(): void {
+    this.#inner = Math.max(0, this.#inner - 1);
+    if (this.#inner === 0 && !this.isWriting) this.#cut = undefined;
   }
 
   private countDown(): void {
@@ -180,7 +193,7 @@ export class SqliteAppRunner extends SqliteRunner {
       return await this.within(work);
     } catch (error) {
       if (isOutermost) {
-        this.#isEnding = true; // TypeORM rolls back some microtasks later
+        this.#isEnding = this.runner.isTransactionActive; // TypeORM rolls back some microtasks later
         await this.#begins.settleInside();
       }
       if (isOutermost && this.depth > 1) {

@@ -9,13 +9,13 @@ const beginning = new AsyncLocalStorage<readonly BeginOrder[]>();
 
 /**
  * Begins the transactions of one query runner one after the other. TypeORM counts a transaction only after its BEGIN, which may
- * wait for its turn. Meanwhile, TypeORM would send another BEGIN instead of a savepoint. A transaction inside an open one needn't
- * wait, but the open one must not end until TypeORM has counted it.
+ * wait for its turn. Meanwhile, TypeORM would send another BEGIN instead of a savepoint. A transaction inside an open one doesn't
+ * have to wait, but the open one must not end until TypeORM has counted the inner one.
  */
 export class BeginOrder {
   /** Opens once TypeORM has counted the transaction that is beginning, or has noticed that its BEGIN failed. */
   #counted: Latch | undefined;
-  /** The number of transactions inside an open one that are beginning: TypeORM doesn't count them yet. */
+  /** The number of inner transactions that are beginning, and that TypeORM hasn't counted yet. */
   #inside = 0;
 
   get isBeginningInside(): boolean {

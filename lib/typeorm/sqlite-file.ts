@@ -51,9 +51,9 @@ export class SqliteFile {
   }
 
   /**
-   * Patches the data source once, for its whole lifetime, at a moment when it has no transaction open. An open transaction wouldn't
-   * hold the turn, and SQLite can't switch to WAL within a transaction. A data source that isn't initialized yet is prepared as
-   * soon as it is initialized.
+   * Patches the data source once, for its whole lifetime, at a moment when it has no transaction open. An open transaction
+   * wouldn't hold the turn, and SQLite can't switch to WAL within a transaction. A data source that isn't initialized yet is
+   * prepared as soon as it is initialized.
    *
    * @throws {NoWalError} if the file can't have several connections.
    * @throws {InvalidOptionsError} if a transaction doesn't end within `LONGEST_TURN_MS`. In both cases, the data source works
@@ -200,7 +200,7 @@ export class SqliteFile {
         const isOfQuery = isForOneStatement;
         isForOneStatement = false; // code that the query runs, such as a subscriber, may create more query runners
         const around = SqliteAppRunner.around(app);
-        if (around !== undefined) return around.handOut();
+        if (around !== undefined) return around.handOutInside();
         const created = new SqliteAppRunner(this.#copies.runner(mode), app);
         created.isForOneStatement = isOfQuery;
         return created.handOut();

@@ -25,7 +25,7 @@ export interface Writer {
   readonly isInner?: boolean;
   /** True if the writer belongs to a tick that has been aborted. */
   readonly isAborted: boolean;
-  /** False if the calling code is part of no work at all, so that it can't wait for itself. Default: true. */
+  /** False if the calling code isn't part of any work, so it can't wait for itself. Default: true. */
   readonly isInsideWork?: boolean;
   /** Returns true if the calling code is part of the work for which the turn was taken. */
   isOwnWork(turn: WriteTurn): boolean;
@@ -42,7 +42,7 @@ interface Waiter {
   readonly writer: Writer;
   /** The time at which the wait began. */
   readonly since: number;
-  /** Runs a function in the context of the code that waits; undefined for code that is part of no work. */
+  /** Runs a function in the context of the code that waits; undefined if that code isn't part of any work. */
   readonly inContext: (<T>(work: () => T) => T) | undefined;
   readonly timer: NodeJS.Timeout;
   /** Stops listening to the signal of the tick that waits. */
@@ -52,15 +52,15 @@ interface Waiter {
 }
 
 /**
- * Thrown if the calling code would wait for itself: it is part of the work that holds the turn, or that work waits for the turn on
- * another file, which the calling code holds.
+ * Thrown if the calling code would wait for itself: it is part of the work that holds the turn, or that work waits, directly or
+ * through other files, for a turn that the calling code holds.
  */
 export class WaitsForItself extends Error {
   constructor(
     readonly file: string,
     private readonly turn: WriteTurn,
     private readonly isCurrent: (turn: WriteTurn) => boolean,
-    /** The other file, if there is one. */
+    /** The file whose turn the calling code holds; undefined if that code is part of the work that holds the turn on `file`. */
     readonly otherFile?: string,
   ) {
     super(`A write to ${file} could wait for itself.`);
@@ -190,26 +190,24 @@ export class WriteLock {
   }
 
   /** Returns the error for the calling code if it would wait for itself, directly or because of a wait on another file. */
-  private refusalOfWaiter(): WaitsForItself | undefined {
+  private refusalOfWaiter(awaited = this.awaitedLocks()): WaitsForItself | undefined {
     if (this.isHeldByCaller) return this.refusal();
-    const held = this.fileAwaitedFromCaller(new Set());
-    return held === undefined ? undefined : this.refusal(held);
+    const held = awaited.find((lock) => lock.isHeldByCaller);
+    return held && this.refusal(held.file);
   }
 
-  /** Returns the file whose turn the calling code holds, and for which the work that holds this turn waits. */
-  private fileAwaitedFromCaller(seen: Set<WriteLock>): string | undefined {
-    seen.add(this);
-    for (const other of [...locks.values()].flatMap((lock) => lock.deref() ?? [])) {
-      if (seen.has(other)) continue;
-      const isAwaited = other.#waiting.some(({ inContext }) =>
-        inContext?.(() => this.isHeldByCaller),
-      );
-      if (!isAwaited) continue;
-      if (other.isHeldByCaller) return other.file;
-      const held = other.fileAwaitedFromCaller(seen);
-      if (held !== undefined) return held;
-    }
-    return undefined;
+  /** Returns the locks for which the work that holds this turn waits, directly or through other files. */
+  private awaitedLocks(): readonly WriteLock[] {
+    const found: WriteLock[] = [this];
+    for (const lock of found)
+      // the list grows meanwhile
+      for (const other of [...locks.values()].flatMap((ref) => ref.deref() ?? []))
+        if (!found.includes(other) && other.isAwaitedByHolderOf(lock)) found.push(other);
+    return found.slice(1);
+  }
+
+  private isAwaitedByHolderOf(lock: WriteLock): boolean {
+    return this.#waiting.some(({ inContext }) => inContext?.(() => lock.isHeldByCaller));
   }
 
   private refusal(otherFile?: string): WaitsForItself {
@@ -239,8 +237,9 @@ export class WriteLock {
     if (first === undefined) return;
     stopWaiting(first);
     first.resolve(this.begin(first.writer));
+    const awaited = this.awaitedLocks();
     for (const waiter of this.#waiting) {
-      const refusal = waiter.inContext?.(() => this.refusalOfWaiter());
+      const refusal = waiter.inContext?.(() => this.refusalOfWaiter(awaited));
       if (refusal === undefined) waiter.timer.refresh();
       else this.refuse(waiter, refusal);
     }

@@ -75,9 +75,9 @@ type Collect = (options?: { readonly type: 'minor' }) => void;
 let collect: Collect | null | undefined;
 
 /**
- * Runs a young-generation garbage collection, which V8 calls a scavenge. Its duration depends on the survivors, not on the size of
- * the heap. It runs twice: afterward, survivors are old and aren't copied again. Also, V8 subtracts the memory of dead buffers only
- * in the next collection.
+ * Runs two young-generation garbage collections, which V8 calls scavenges. Their duration depends on the survivors, not on the
+ * size of the heap. After the second one, survivors are old and aren't copied again. Also, V8 subtracts the memory of dead buffers
+ * only in the next collection.
  *
  * @returns false if this isn't possible.
  */

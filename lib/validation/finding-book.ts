@@ -121,8 +121,8 @@ export class FindingBook {
   }
 
   /**
-   * Reports that a handler has left changed fields on its worker. A worker that outlives its ticks isn't reported, because it
-   * doesn't lose anything.
+   * Reports that a handler has left changed fields on its worker. A worker that outlives its ticks isn't reported, because its
+   * fields keep their values.
    */
   stateLeft(worker: NestWrapper, method: string, fields: readonly string[]): void {
     const isShared = worker.isDependencyTreeDurable() || isSingleton(worker);

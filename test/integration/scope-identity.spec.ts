@@ -127,6 +127,40 @@ describe('The scope of a tick', () => {
       expect(seen).toHaveLength(1);
     });
 
+    it('[A1] the strategy may read the ids of the scope and of the tick around it', async () => {
+      const found: unknown[] = [];
+      class Reading extends TenantStrategy {
+        override attach(contextId: ContextId, request: unknown): ContextIdResolver {
+          const outer = currentTick();
+          if (outer !== undefined && outer !== request)
+            found.push(ContextIdFactory.getByRequest(outer as never) === outer.scope.contextId);
+          const isFirst = !this.seen.includes(request);
+          const resolver = super.attach(contextId, request);
+          if (isFirst) void (request as Partial<Tick>).scope?.contextId;
+          return resolver;
+        }
+      }
+      ContextIdFactory.apply(new Reading());
+      @ScopedWorker()
+      class Opening {
+        constructor(
+          @Inject(REQUEST) readonly request: unknown,
+          readonly scopes: ProviderScopeFactory,
+        ) {}
+
+        @ScopedCron(YEARLY)
+        async tick(tick: Tick): Promise<boolean> {
+          await this.scopes.run(() => undefined, { request: { order: 5 } });
+          return this.request === tick;
+        }
+      }
+      const { registry } = await startApp({ providers: [Opening] });
+      const { value, error } = await registry.run('Opening.tick');
+      expect(error).toBeUndefined();
+      expect(value).toBe(true);
+      expect(found).toEqual([true]);
+    });
+
     it('[A1] a scope whose request is an ended tick asks the ContextIdStrategy for its own parent', async () => {
       const strategy = new TenantStrategy();
       ContextIdFactory.apply(strategy);

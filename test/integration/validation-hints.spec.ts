@@ -72,7 +72,7 @@ describe('A worker that injects singletons only', () => {
     [
       'only its base class is marked',
       'Child extends a class marked @ScopedWorker(), but',
-      'Replace @Injectable() on Child with @ScopedWorker().',
+      'Mark Child itself @ScopedWorker(), in place of @Injectable().',
     ],
     [
       'another decorator is above the mark',

@@ -11,7 +11,9 @@ export interface RootModule {
 
 type Exports = Readonly<Record<string, unknown>>;
 
-/** The metadata keys in `@nestjs/common/constants`. They are the same in Nest 11.0.0 to 12.5.1. `@Module({})` sets none of them. */
+/**
+ * The metadata keys in `@nestjs/common/constants`. They are the same in Nest 11.0.0 to 12.5.1. `@Module({})` sets none of them.
+ */
 const MODULE_METADATA = ['imports', 'controllers', 'providers', 'exports'];
 
 /**
@@ -77,7 +79,7 @@ function chooseFrom(exports: Exports, file: string): string {
 }
 
 function whatIsThere(exports: Exports): string {
-  const names = Object.keys(exports).filter((name) => name !== '__esModule'); // added by compilers
+  const names = Object.keys(exports).filter((name) => name !== '__esModule'); // compilers add it to CommonJS output
   return names.length === 0
     ? 'It exports nothing. Pass the file of the root module, not one that starts the application.'
     : `It exports ${names.join(', ')}.`;

@@ -29,7 +29,7 @@ export interface Inspected {
   readonly inspection: ScopeInspection;
 }
 
-/** A message from the loader. The application may send messages too, but none of these kinds. */
+/** A message from the loader. The application may send its own messages, but none of these kinds. */
 export type PreviewMessage =
   | { readonly kind: 'stage'; readonly stage: Stage }
   | { readonly kind: 'inspected'; readonly inspected: Inspected }

@@ -44,8 +44,8 @@ function fate({ name, lifetime }: GraphProvider): string {
 }
 
 /**
- * Reports what appears to be a pool, client or cache that is rebuilt on every tick. It is a provider, a guard or a similar class
- * with lifecycle hooks or a disposer, and is request-scoped only because of a dependency. If the class declares itself
+ * Reports a provider, guard or similar class that appears to be a pool, client or cache, and is rebuilt on every tick. The class
+ * has lifecycle hooks or a disposer, and is request-scoped only because of a dependency. If the class declares itself
  * request-scoped, or has scope hooks, this is intentional.
  */
 export function resourceRebuilt(ticks: TickGraph): Finding[] {

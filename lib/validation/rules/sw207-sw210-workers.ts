@@ -30,8 +30,8 @@ export function scopeNotNeeded({ graph, workers, hasHooks }: TickGraph): Finding
 }
 
 /**
- * Reports a worker that has Nest's lifecycle hooks. Nest never calls them on request-scoped classes. `onModuleDestroy` is the
- * exception: the scope calls it as a disposer.
+ * Reports a worker that has Nest's lifecycle hooks. Nest never calls them on request-scoped classes. `onModuleDestroy` isn't
+ * reported, because the scope calls it as a disposer.
  */
 export function workerHookUnused({ workers }: TickGraph): Finding[] {
   return workers.flatMap(({ provider: { name, token, hooks, lifetime } }) => {

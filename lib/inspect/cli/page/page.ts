@@ -11,7 +11,8 @@ import { writeWorkers } from './worker-lines.js';
 const LIFETIMES: readonly Lifetime[] = ['singleton', 'request', 'bubbled', 'transient', 'durable'];
 
 /**
- * The severities and the labels that the page shows for them, most severe first. What a hint (`info`) reports may be intentional.
+ * The severities and the labels that the page shows for them, most severe first. A hint (`info`) may describe something
+ * intentional.
  */
 const SEVERITIES: readonly (readonly [FindingSeverity, string])[] = [
   ['error', 'error'],
