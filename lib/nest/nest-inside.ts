@@ -7,7 +7,7 @@ import {
   NestApplicationContext,
   type NestContainer,
 } from '@nestjs/core';
-import { Application, refuseEarlyLifetimes, refuseUnknownInjector } from './application.js';
+import { Application } from './application.js';
 import { watchBuilds } from './build-watch.js';
 import { quiesce } from './context-instances.js';
 import { watchDecorations } from './decorations.js';
@@ -20,6 +20,7 @@ import type {
   OpenLazyModuleLoader,
   OpenModuleRef,
 } from './nest-types.js';
+import { refuseEarlyLifetimes, refuseUnknownInjector } from './supported-nest.js';
 
 /** A provider, controller or injectable, with its module. */
 export interface PlacedWrapper {

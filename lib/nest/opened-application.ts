@@ -1,7 +1,8 @@
 import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { INestApplicationContext } from '@nestjs/common';
-import { Application, refuseEarlyLifetimes } from './application.js';
+import { Application } from './application.js';
 import type { NestModule, NestWrapper, OpenContainer } from './nest-types.js';
+import { refuseEarlyLifetimes } from './supported-nest.js';
 
 /** Reads an application from outside, even if it isn't initialized and has no instances. */
 export class OpenedApplication extends Application {

@@ -110,7 +110,7 @@ export class SqliteAppRunner extends SqliteRunner {
 
   /** Returns the query runner to code inside its transaction. */
   handOutInside(): QueryRunner {
-    this.#inner += 1;
+    if (this.isOwned) this.#inner += 1; // otherwise, no release is counted
     return this.handOut();
   }
 
@@ -231,14 +231,14 @@ export class SqliteAppRunner extends SqliteRunner {
     if (isInner && this.#isEnding) throw new Error(lateText(this.file));
     if (signal !== undefined) owner.#pending += 1;
     const sent = owner.inOrder<unknown>(async () => {
-      if (owner !== this && owner !== this.app.unowned) return TOO_LATE;
+      if (owner !== this && owner !== this.app.unowned) return ROUTE_AGAIN;
       if (!owner.isWriting && mayWrite(statement)) signal?.throwIfAborted();
       return owner.sendOnConnection(statement, send, this.runner, signal);
     });
     try {
       const result = await (isInner ? this.#begins.beginInside(() => sent) : sent);
       this.#isMigrationLost ||= this.keepsTurn && /^ROLLBACK\s*$/i.test(statement);
-      return result === TOO_LATE ? this.route(statement, send) : result;
+      return result === ROUTE_AGAIN ? await this.route(statement, send) : result;
     } finally {
       if (signal !== undefined) owner.#pending -= 1;
       if (isEnd) this.#isEnding = false;
@@ -315,4 +315,4 @@ export class SqliteAppRunner extends SqliteRunner {
 }
 
 /** The result for a statement that would have joined a transaction without an owner, had that transaction not ended first. */
-const TOO_LATE = Symbol('too late');
+const ROUTE_AGAIN = Symbol('route again');

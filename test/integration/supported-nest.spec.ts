@@ -6,7 +6,7 @@ import {
   refuseEarlyLifetimes,
   refuseOldNest,
   refuseUnknownInjector,
-} from '../../lib/nest/application.js';
+} from '../../lib/nest/supported-nest.js';
 import { closeApps, startApp } from '../support/app.js';
 
 /** What `@nestjs/common` 10 exports, as far as it matters. The smoke test has an application of Nest 10 itself. */
