@@ -27,11 +27,13 @@ export interface Engine {
   stop(): void | Promise<void>;
   /** Adds a schedule while the engine runs. */
   add(schedule: EngineSchedule): void | Promise<void>;
-  /** Replaces the timing of the schedule that has the same name. The new timing counts from now. */
+  /** Replaces the timing of the schedule that has the same name. The new timing starts now. */
   replace(schedule: EngineSchedule): void | Promise<void>;
   /** Stops firing the schedule. */
   remove(schedule: string): void | Promise<void>;
-  /** Pauses the schedule, which keeps its grid. If the engine still fires a slot, the library skips it and emits `tick:skipped`. */
+  /**
+   * Pauses the schedule, which keeps its grid. If the engine still fires a slot, the library skips it and emits `tick:skipped`.
+   */
   pause(schedule: string): void;
   resume(schedule: string): void;
   /** Returns the next due time of the schedule; undefined if the schedule is paused, disabled or never due again. */

@@ -84,7 +84,7 @@ export class SignalWarning {
     const ways = [...Object.values(ShutdownSignal), 'message'];
     if (ways.some((way) => process.listenerCount(way) > 0)) return;
     new Logger('ScopedWorker').warn(
-      "This process doesn't handle any signals: SIGTERM ends it immediately, or has no effect on PID 1 in a container, and running work is not drained. Call app.enableShutdownHooks(), or call app.close() in your own signal handler.",
+      "This process doesn't handle any signals. SIGTERM ends it immediately or, if it is PID 1 in a container, has no effect. Either way, running work is not drained. Call app.enableShutdownHooks(), or call app.close() in your own signal handler.",
     );
   }
 }

@@ -37,7 +37,7 @@ interface GrowthEstimate extends Omit<ScheduleGrowth, 'bytes'> {
 const KEPT_FIGURES = 20;
 /** The number of figures in a confirmation, each measured between full collections. Their median is the result. */
 const CONFIRMING_TICKS = 7;
-/** The maximum number of figures for a confirmation if they scatter: some jobs keep data only in some ticks. */
+/** The maximum number of figures for a confirmation if they vary widely: some jobs keep data only in some ticks. */
 const MOST_CONFIRMING_TICKS = 3 * CONFIRMING_TICKS;
 
 /** The figures behind the estimate for one schedule. */
@@ -112,8 +112,9 @@ export class GrowthEstimates {
   }
 
   /**
-   * Records the growth of one tick, or of `count` ticks, between two full collections. If the figures of a confirmation scatter,
-   * the confirmation is repeated with new ticks. If the figures still scatter after the last repetition, all of them count.
+   * Records the growth of one tick, or of `count` ticks, between two full collections. If the figures of a confirmation vary
+   * widely, the confirmation is repeated with new ticks. If the figures still vary widely after the last repetition, all of them
+   * count.
    */
   confirm(schedule: string, grownBytes: number, count: number): void {
     const account = this.accountOf(schedule);

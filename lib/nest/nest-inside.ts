@@ -232,7 +232,7 @@ export class NestInside extends Application {
     };
   }
 
-  /** Marks lazily loaded modules as built, and keeps loads from changing modules that have been built. */
+  /** Marks lazily loaded modules as built, and prevents later loads from changing modules that are built already. */
   private watchLazyLoads(loader: OpenLazyModuleLoader): void {
     const { instanceLoader } = loader;
     if (instanceLoader === undefined) return; // a test has replaced the loader

@@ -41,16 +41,16 @@ export function refuseUnknownInjector(injector: Partial<NestInjector> | undefine
   );
 }
 
-/** A wrapper with one more member of Nest's `InstanceWrapper`; the same from 11.0.0 to 12.5.1. */
+/** A wrapper that also declares `addCtorMetadata()` of Nest's `InstanceWrapper`, which is the same from 11.0.0 to 12.5.1. */
 interface GrowingWrapper extends NestWrapper {
   addCtorMetadata(index: number, dependency: NestWrapper): void;
 }
 
 /**
- * Rejects Nest 11.1.20 to 11.1.23 (nestjs/nest#16939, #16947). While the dependencies of a provider are still being resolved, these
- * versions decide whether the provider is static, and cache the answer. This function tests for that with two wrappers, because a
- * bundle has no version to read. Releases before 11.1.20 cache the answer as well, but decide later; their injector has no
- * `createResolutionContext()`.
+ * Rejects Nest 11.1.20 to 11.1.23 (nestjs/nest#16939, #16947). While the dependencies of a provider are still being resolved,
+ * these versions decide whether the provider is static, and cache the answer. This function tests for that with two wrappers,
+ * because a bundle has no version to read. Releases before 11.1.20 cache the answer as well, but decide later; their injector has
+ * no `createResolutionContext()`.
  *
  * @throws {UnsupportedNestError}
  */

@@ -149,7 +149,7 @@ export class ScopedWorkerRegistry {
   }
 
   /**
-   * Changes the timing of a schedule. The new timing counts from now; a running tick continues. The schedule keeps its options, and
+   * Changes the timing of a schedule. The new timing starts now; a running tick continues. The schedule keeps its options, and
    * stays paused if it was. It also keeps its default for `overlap`, even if its kind changes.
    *
    * @throws {UnknownScheduleError} if no schedule has this name.
@@ -180,9 +180,9 @@ export class ScopedWorkerRegistry {
    *
    * The call also waits for earlier calls with the same key. A tick that comes due while the lock is taken follows its
    * own `overlap` rule. Inside a tick with this key, a call doesn't wait for ticks to finish. If several such ticks run
-   * concurrently, their calls run one after the other, as do simultaneous calls from one tick. Inside `work`, a nested call doesn't
-   * wait for that work. The lock covers this process only. You can call `exclusive()` before start-up is complete and during the
-   * shutdown, which doesn't wait for `work`.
+   * concurrently, their calls run one after the other, as do simultaneous calls from one tick. Inside `work`, a nested call
+   * doesn't wait for that work. The lock covers this process only. You can call `exclusive()` before start-up is complete and
+   * during the shutdown, which doesn't wait for `work`.
    *
    * @param options.signal Ends only the wait, not `work` itself; for example `AbortSignal.timeout(2_000)`. Default: no limit.
    * @returns the result of `work`.

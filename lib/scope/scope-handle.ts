@@ -74,13 +74,14 @@ export async function rollBackScope(scope: Scope): Promise<void> {
   if (scope.ending !== undefined) return isInside(scope) ? undefined : void (await scope.ending);
   const error = new ScopeClosedError(
     scope.id,
-    `Scope ${scope.id} was disposed without complete(), which rolls back its work.`,
+    `Scope ${scope.id} was disposed before complete() was called, so its work is rolled back.`,
   );
   throwAll(await scope.end((others) => ({ thrown: { error }, others })), error);
 }
 
 /**
- * Throws the errors of a standalone scope: a single one unchanged, several as one `AggregateError` with the error of the work first.
+ * Throws the errors of a standalone scope: a single one unchanged, several as one `AggregateError` with the error of the work
+ * first.
  *
  * @param known an error that the caller itself created, so it isn't thrown.
  */

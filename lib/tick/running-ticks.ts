@@ -18,7 +18,7 @@ export const nextTickId = idSource('tick');
 /** A tick that has been fired and not yet reported, or the ticks for a list of items. */
 export abstract class RunningWork implements WorkOwner {
   readonly firedAt = new Date();
-  /** Makes everything that this work starts part of it, until this work is removed from the running ticks. */
+  /** Attributes everything that this work starts to this work, until this work is removed from the running ticks. */
   readonly context = new WorkContext(this, contextAround());
   isAwaited = true;
   /** Opens when this work has been removed from the running ticks, before `tick:finished`. */

@@ -33,7 +33,7 @@ export class SqliteAppRunner extends SqliteRunner {
   /** The number of `manager.transaction()` calls on the query runner, and of users inside its transaction, that haven't ended. */
   #inner = 0;
   /**
-   * True if the owner has released the query runner before its transaction ended: unawaited code inside the transaction may still
+   * True if the owner released the query runner before its transaction ended: unawaited code inside the transaction may still
    * be running.
    */
   #isLeft = false;

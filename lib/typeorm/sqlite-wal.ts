@@ -20,8 +20,8 @@ export class WalSwitch {
   /**
    * Prepares the file for several connections.
    *
-   * @returns false while another connection locks the file, or a transaction is open on the application's connection. Also false if
-   * the data source was destroyed meanwhile, because it may be initialized again with another file.
+   * @returns false while another connection locks the file, or a transaction is open on the application's connection. Also false
+   * if the data source was destroyed meanwhile, because it may be initialized again with another file.
    * @throws {NoWalError} if SQLite can't switch this file to WAL, or can't open another connection to it.
    */
   async prepare(): Promise<boolean> {
@@ -113,7 +113,7 @@ function codeOf(error: unknown): string {
   return String((error as { readonly code?: unknown }).code);
 }
 
-/** Returns true if SQLite answers that another connection locks the file, or that a transaction is open on this one. */
+/** Returns true if SQLite reports that another connection has locked the file, or that a transaction is open on this one. */
 function isLocked(error: unknown): boolean {
   return (
     /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error)) || textOf(error).includes('within a transaction')

@@ -191,7 +191,7 @@ describe('A file that fails', () => {
     };
     for (const [name, source] of Object.entries(files)) writeFileSync(join(folder, name), source);
     expect(refusalOf(await runCommand(folder, ['inspect', 'circular.cjs']))).toContain(
-      'While circular.cjs was loading, NestFactory received undefined instead of a class or a dynamic module. Files that import each other are a common cause: a service imports a file that starts the application. Inspect that file instead, for example dist/main.js.\n',
+      'While circular.cjs was loading, NestFactory received undefined instead of a class or a dynamic module. A circular import is a common cause, for example a service that imports the file that starts the application. Inspect that file instead, for example dist/main.js.\n',
     );
     expect(await runCommand(folder, ['inspect', 'starts.cjs'])).toMatchObject({ code: 0 });
   });

@@ -58,7 +58,7 @@ export async function startedModule(given: unknown, file: string): Promise<RootM
   if (isRoot(module)) return { name: nameOf(module) || 'the application', module };
   const reason =
     module === undefined
-      ? ' Files that import each other are a common cause: a service imports a file that starts the application. Inspect that file instead, for example dist/main.js.'
+      ? ' A circular import is a common cause, for example a service that imports the file that starts the application. Inspect that file instead, for example dist/main.js.'
       : '';
   throw new CannotInspect(
     `While ${file} was loading, NestFactory received ${describe(module)} instead of a class or a dynamic module.${reason}`,
