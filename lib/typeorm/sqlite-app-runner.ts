@@ -20,6 +20,13 @@ const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
 /**
  * A query runner of the application's data source. It writes and begins transactions on the application's own connection. While
  * the transaction of another query runner is open there, this one reads on a second connection.
+ *
+ * A BEGIN waits in up to four places, in this order:
+ *
+ * 1. in `BeginOrder`, while another transaction is beginning on this query runner;
+ * 2. in `inOrder()`, for earlier statements of this query runner;
+ * 3. in `WriteLock`, for its turn among all writers to the file;
+ * 4. in `AppConnection`, for statements that are reading on the application's connection.
  */
 export class SqliteAppRunner extends SqliteRunner {
   /** True if `dataSource.query()` created this runner: a transaction that this call begins belongs to the whole application. */
