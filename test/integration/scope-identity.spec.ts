@@ -1,4 +1,4 @@
-import { Inject, Injectable, Module, Scope } from '@nestjs/common';
+import { Inject, Injectable, Module, Scope, type Type } from '@nestjs/common';
 import {
   type ContextId,
   ContextIdFactory,
@@ -106,6 +106,18 @@ describe('The scope of a tick', () => {
       }
     }
 
+    /** A worker that keeps its ticks. */
+    function keepingIn(ticks: Tick[]): Type {
+      @ScopedWorker()
+      class Keeping {
+        @ScopedCron(YEARLY)
+        tick(tick: Tick): void {
+          ticks.push(tick);
+        }
+      }
+      return Keeping;
+    }
+
     afterEach(() => ContextIdFactory.apply(undefined as never));
 
     it('[A1] it finds the instances of its tick, also once a plan builds them', async () => {
@@ -165,13 +177,7 @@ describe('The scope of a tick', () => {
       const strategy = new TenantStrategy();
       ContextIdFactory.apply(strategy);
       const ticks: Tick[] = [];
-      @ScopedWorker()
-      class Keeping {
-        @ScopedCron(YEARLY)
-        tick(tick: Tick): void {
-          ticks.push(tick);
-        }
-      }
+      const Keeping = keepingIn(ticks);
       const { registry, scopes } = await startApp({ providers: [Keeping] });
       await registry.run('Keeping.tick');
       await scopes.run(() => undefined, { request: ticks[0] });
@@ -180,13 +186,7 @@ describe('The scope of a tick', () => {
 
     it('[A1] code of an ended tick is refused instead of building outside any scope', async () => {
       const ticks: Tick[] = [];
-      @ScopedWorker()
-      class Keeping {
-        @ScopedCron(YEARLY)
-        tick(tick: Tick): void {
-          ticks.push(tick);
-        }
-      }
+      const Keeping = keepingIn(ticks);
       const { registry, app } = await startApp({ providers: [...PROBES, Keeping] });
       await registry.run('Keeping.tick');
       const id = ContextIdFactory.getByRequest(ticks[0] as never);
