@@ -31,7 +31,7 @@ export class SourceIteration {
   #ended = Promise.resolve();
 
   constructor(
-    /** The name of the consumer, for messages. */
+    /** The name of the consumer, for error texts. */
     private readonly name: string,
     private readonly source: MessageSource,
     private readonly observer: IterationObserver,

@@ -24,8 +24,8 @@ export function ScopedWorker(options?: ScopedWorkerOptions): ClassDecorator {
 }
 
 /**
- * The keys under which `@Module()` stores its metadata. If `@Module()` is above `@ScopedWorker()`, or stores nothing, Nest rejects
- * the class.
+ * The keys under which `@Module()` stores its metadata. If `@Module()` is above `@ScopedWorker()`, or stores nothing, the check
+ * finds no key, but Nest rejects the class.
  */
 const MODULE_KEYS = ['imports', 'controllers', 'providers', 'exports'];
 
@@ -58,7 +58,8 @@ const STAYS_SINGLETON = Symbol.for('nestjs-scoped-worker:stays-singleton');
 /**
  * Declares that a class, such as a pool, a client or a cache, must stay a singleton. Start-up fails if the class depends on a
  * request-scoped provider, directly or through others, because Nest would build the class again for every scope. The error shows
- * the path to that provider (`singleton-rebuilt`, SW201). The decorator has no other effect, and doesn't make the class a provider.
+ * the path to that provider (`singleton-rebuilt`, SW201). The decorator has no other effect, and doesn't make the class a
+ * provider.
  *
  * @publicApi
  */

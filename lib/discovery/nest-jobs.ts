@@ -66,7 +66,7 @@ export function nestJobs(given: Iterable<NestModule>): {
 }
 
 /**
- * Returns the class whose jobs Nest runs. If the provider's factory doesn't run, a class that is the provider's token counts as
+ * Returns the class whose jobs Nest runs. If the provider's factory doesn't run but its token is a class, that class counts as
  * the class of the result.
  */
 function jobClassOf(wrapper: NestWrapper): Function | undefined {

@@ -147,7 +147,7 @@ export class SchedulePlanner {
       const earlier = named.get(name);
       if (earlier === undefined) named.set(name, planned);
       else {
-        // Three workers of one class would report the same problem twice.
+        // Without the map, a third worker of one class would report the second worker's problem again.
         const problem = duplicate(name, earlier, planned);
         duplicates.set(problem.message, problem);
       }

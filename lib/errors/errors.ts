@@ -268,7 +268,7 @@ export class PeriodicTimerError extends ScopedWorkerError {
 
 /**
  * Thrown if a write to an SQLite file could wait for itself. The write comes from inside the work whose transaction holds the
- * write lock, or from work that holds the lock of another file, for which that transaction waits. Nothing was written.
+ * write lock, or from work that holds the lock of another file while that transaction waits for that lock. Nothing was written.
  *
  * @publicApi
  */
@@ -340,8 +340,8 @@ export class MissingPeerError extends ScopedWorkerError {
 }
 
 /**
- * Thrown if the library can't work with the installed version of Nest: the library couldn't drain, or detect which instances to
- * dispose.
+ * Thrown if the library can't work with the installed version of Nest: the library would be unable to drain, or to detect which
+ * instances to dispose.
  *
  * @publicApi
  */

@@ -68,8 +68,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * its instances. The severity is only `info` if the class is always constructed and nothing in its dependency tree has a disposer
  *   or a scope hook.
  * - `worker-run-elsewhere`: another library calls methods of a class marked `@ScopedWorker()`. The decorator has no effect on
- * these
- *   calls.
+ *   these calls.
  * - `dependency-missing`: a worker, or a provider that its ticks need, injects a token without a provider, so every tick would
  *   fail.
  * - `singleton-rebuilt`: a dependency makes a provider marked `@StaysSingleton()` request-scoped.

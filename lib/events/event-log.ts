@@ -102,7 +102,7 @@ export class EventLog {
       report.trigger === 'manual' ? 'run by hand' : `due ${report.scheduledAt.toISOString()}`;
     const message = `${report.schedule} skipped (${report.tickId}, ${cause}): ${report.reason}`;
     if (report.reason === 'no-items') {
-      // The schedule has run, and had nothing to do.
+      // The schedule ran, but it had nothing to do.
       this.endSeries(report);
       this.#logger.debug(message);
       return;
@@ -131,7 +131,7 @@ export class EventLog {
   /** Logs the error once for each schedule, because the cause is in the schedule's code. */
   private statementRefused({ schedule, tickId, error }: StrayFailure): void {
     const who = schedule === undefined ? 'Code in a standalone scope' : `${schedule} (${tickId})`;
-    const message = `${who} did not await a statement that the library refused to send, or caught its error`;
+    const message = `${who} either did not await a statement that the library refused to send, or caught the error of that statement`;
     if (this.#refused.has(schedule)) {
       this.#logger.debug(`${message}: ${loggedError(error).text}`);
       return;

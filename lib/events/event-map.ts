@@ -52,7 +52,7 @@ export interface SourceFailure {
   readonly reopenInMs: number;
 }
 
-/** Instances of a scope are still reachable, `graceMs` and three full garbage collections after the scope closed. */
+/** Instances of a closed scope are still reachable after `graceMs` and three full garbage collections. */
 export interface LeakFound {
   /** The schedule for which the instances were built; undefined for standalone scopes. */
   readonly schedule: string | undefined;
@@ -127,7 +127,7 @@ export interface ScopedWorkerEventMap {
   'leak:scope': LeakedScope;
   /** The library refused a call to an instance of a closed scope. Needs `leakDetection` with `strict`. */
   'leak:call': LateCall;
-  /** The library has checked the memory. Needs `memory`. */
+  /** The library has checked the memory use. Needs `memory`. */
   'memory:sampled': MemoryCheck;
   /** Memory has reached `warnAtMb` or `warnAtPercent`. */
   'memory:warning': MemoryCrossing;
@@ -136,8 +136,8 @@ export interface ScopedWorkerEventMap {
   /** Memory has reached `stopAtMb` or `stopAtPercent`, and the application shuts down. */
   'memory:stopping': MemoryCrossing;
   /**
-   * The shutdown has begun: the triggers have stopped, but nothing is aborted yet. The library awaits the promises that listeners
-   * return.
+   * The shutdown has begun: the triggers have stopped, but nothing has been aborted yet. The library awaits the promises that
+   * listeners return.
    */
   'shutdown:started': ShutdownStart;
   /** The drain is over. The `onModuleDestroy` hooks of the application run after this event. */

@@ -183,7 +183,7 @@ function optionsOf(application: OpenedApplication): {
   return { store, isImported, notes };
 }
 
-/** Returns a finding for each worker and background worker, because only `ScopedWorkerModule` runs them. */
+/** Returns a finding for each worker and background worker, because they don't run without `ScopedWorkerModule`. */
 function notImported(workers: Plan['workers'], { modules }: OpenedApplication): Finding[] {
   const idle = (subject: string, token: Function, marked: string, fate: string): Finding => {
     const message = `${subject} is ${marked}, but ScopedWorkerModule is not imported, so ${fate}. Import ScopedWorkerModule.forRoot() in the root module.`;

@@ -129,7 +129,7 @@ function predictDisposal(
     return round;
   };
   let finished = inSteps(build(worker, worker, 0));
-  // Nest builds these enhancers one after the other, just before it calls the handler.
+  // Nest builds these enhancers one after the other, just before the handler is called.
   for (const enhancer of around) finished = inSteps(build(enhancer, worker, finished));
   return built
     .toSorted((one, other) => one.finished - other.finished)

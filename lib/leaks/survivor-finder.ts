@@ -68,7 +68,7 @@ export class SurvivorFinder {
    * Checks the scopes that are due. Must run in its own JavaScript job, because a dereferenced instance stays alive until that job
    * finishes.
    *
-   * @param enoughSince the moment when the third-last full collection began.
+   * @param enoughSince the moment when the third-to-last full collection began.
    * @returns the leaks to report.
    */
   sweep(enoughSince: number, now: number): LeakFound[] {

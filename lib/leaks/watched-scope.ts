@@ -13,7 +13,7 @@ export interface Following {
   readonly dropped: DroppedScopes;
 }
 
-/** Notes the instances of one scope until the scope closes, and then has these instances followed. */
+/** Notes the instances of one scope until the scope closes, and then passes them on to be followed. */
 export class LeakWatchedScope implements WatchedScope {
   #instances: FollowedInstance[] = [];
   #endedAt: number | undefined;

@@ -47,7 +47,7 @@ export class ApplicationLifecycle {
 
   /**
    * Stops the engine and drains. A second call returns the same promise. If the library is closing the application, the second
-   * call waits until the process ends. Otherwise, both `close()` calls would run all hooks.
+   * call waits until the process ends. Without that wait, both `close()` calls would run all hooks.
    */
   stop(): Promise<void> {
     if (this.#stopping !== undefined && this.stopper.isStopping) return this.stopper.exited;
@@ -76,7 +76,7 @@ export class ApplicationLifecycle {
         if (settled.isSettled) return fire();
         return new Promise((done) => {
           const later = (): void => done(fire());
-          settled.whenSettled(later, later); // if the shutdown begins first, the slot is skipped; an engine may wait for that
+          settled.whenSettled(later, later); // if the shutdown begins first, the slot is skipped; an engine may await this promise
         });
       },
       missed: (slots) => slots.forEach((slot) => this.dispatcher.miss(this.slotOf(slot))),

@@ -37,7 +37,7 @@ export class Drain {
     private readonly longRunning: readonly Pick<LongRunning, 'interrupt' | 'stragglers'>[],
   ) {}
 
-  /** Limits the wait to work that has already begun, and to work that such work starts. */
+  /** Limits the wait to work that has already begun, and to any work that it starts. */
   begin(): void {
     this.running.beginShutdown();
     this.scopes.beginShutdown();
@@ -66,7 +66,9 @@ export class Drain {
     });
   }
 
-  /** Closes standalone scopes that are still open, within the remaining time of the drain. A second call returns the same promise. */
+  /**
+   * Closes standalone scopes that are still open, within the remaining time of the drain. A second call returns the same promise.
+   */
   close(): Promise<void> {
     this.#closing ??= this.endLeftOpen();
     return this.#closing;

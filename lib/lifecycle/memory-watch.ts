@@ -67,7 +67,7 @@ export class MemoryWatch implements LongRunning {
     );
     const stop = onCrossing(thresholdOf(memory, 'stop'), (direction, crossing) => {
       if (direction === 'down') return;
-      clearInterval(timer); // a second stop must not follow
+      clearInterval(timer); // the application must not be stopped twice
       this.events.emit('memory:stopping', crossing);
       this.dispatcher.close();
       void this.stopper.stop(`Memory: ${reachedText(crossing)}`);

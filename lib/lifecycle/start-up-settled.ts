@@ -1,11 +1,12 @@
 import type { NestInside } from '../nest/index.js';
 
-/** An HTTP application or a microservice that doesn't listen within this time either never will, or waits for other work. */
+/** An HTTP application or a microservice that doesn't listen within this time either never will, or is waiting for other work. */
 const LISTEN_WITHIN_MS = 100;
 
 /**
  * Waits until ticks that are due right after start-up can run. `init()` must return first, and a server must listen, because a
- * CPU-bound handler would delay both, and `app.listen()` begins only after `init()`. A microservice doesn't report that it listens.
+ * CPU-bound handler would delay both, and `app.listen()` begins only after `init()`. A microservice doesn't report that it
+ * listens.
  */
 export class StartUpSettled {
   isSettled = false;

@@ -6,7 +6,7 @@ const KEPT_POINTS = 10;
 const LEAST_PART = 0.1;
 
 /**
- * Corrects the measured growth by the size of the heap after V8's own full collections. A tick that replaces the data of an
+ * Corrects the measured growth, based on the size of the heap after V8's own full collections. A tick that replaces the data of an
  * earlier tick (in a cache, for example) leaves something each time, yet nothing grows. Only a full collection shows this.
  */
 export class KeptShare {

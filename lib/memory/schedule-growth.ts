@@ -13,7 +13,7 @@ export interface ScheduleGrowth {
   readonly ticks: number;
   /** The number of ticks that the figures come from, including ticks that finished while another one was measured. */
   readonly measuredTicks: number;
-  /** The bytes that one tick leaves in memory permanently, estimated from the last measurements. */
+  /** The bytes that one tick leaves in memory permanently, estimated from the most recent measurements. */
   readonly bytesPerTick: number;
   /** `bytesPerTick` times `ticks`: what the schedule has added so far. */
   readonly bytes: number;
@@ -44,7 +44,7 @@ const MOST_CONFIRMING_TICKS = 3 * CONFIRMING_TICKS;
 class Account {
   ticks = 0;
   measuredTicks = 0;
-  /** The bytes that one tick leaves: one figure for each of the last stretches of time. */
+  /** The bytes that one tick leaves: one figure for each of the most recent stretches of time. */
   readonly figures: number[] = [];
   /** The average of `figures`; used until there is a confirmation. */
   learned = { mean: 0, isSure: false };
@@ -57,7 +57,7 @@ class Account {
 }
 
 /**
- * Estimates what the ticks of each schedule leave in the heap. For a stretch of time, this class knows how much the heap has grown
+ * Estimates what the ticks of each schedule leave in the heap. For each stretch of time, this class knows how much the heap grew
  * and which ticks finished. A stretch with ticks of only one schedule yields a figure directly. If ticks of several schedules
  * overlap, each stretch is one equation. Each estimate is then adjusted by the schedule's share of the unexplained growth.
  * (Normalized least mean squares: Nagumo & Noda, "A learning method for system identification", 1967.) Schedules that always run

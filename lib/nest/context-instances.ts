@@ -44,7 +44,7 @@ export function inquirerIdsOf(
 /**
  * Makes the dependents of a new instance wait until it is loaded. Nest marks the instance as resolved when it is constructed, and
  * injects resolved instances without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1). A dependent may look up the
- * instance in the same turn of the microtask queue, so this class prevents the mark from the start.
+ * instance in the same turn of the microtask queue, so this class keeps Nest from marking it in the first place.
  */
 export class HeldInstance {
   #host: NestInstanceHost | undefined;

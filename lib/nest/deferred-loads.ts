@@ -7,7 +7,7 @@ import { isPreparing } from './preparation.js';
 export function watchDeferredLoads(injector: NestInjector): void {
   const { waitForDeferredLoads, addDeferredLoad } = injector;
   if (waitForDeferredLoads === undefined) return deferLoads(injector);
-  // Nest waits for these loads only in other loads by the same injector.
+  // Nest waits for these loads only during other loads by the same injector.
   injector.addDeferredLoad = function (this: NestInjector, ...args) {
     const [contextId, loading] = args;
     observerOf(contextId)?.notAwaited(loading);

@@ -23,7 +23,7 @@ const FORBIDDEN = 'Forbidden resource';
 
 /**
  * The parts of `ExternalContextCreator` that run enhancers in Nest itself; declared private, the same from 11.0.0 to 12.5.1. Its
- * `create()` doesn't fit: it finds the module by the class, always adds global enhancers, logs every error and completes
+ * `create()` isn't suitable: it finds the module by the class, always adds global enhancers, logs every error and completes
  * Observables. It passes a handler either all arguments or only the decorated ones. These parts read only the constructor of
  * `host`.
  */
@@ -88,7 +88,9 @@ export interface PreparedCall {
   readonly args: readonly unknown[];
   readonly signal: AbortSignal;
   readonly invoke: (args: readonly unknown[]) => unknown;
-  /** Receives the work of enhancers and of the handler: such work may outlast the call. Throws once the scope is being disposed. */
+  /**
+   * Receives the work of enhancers and of the handler: such work may outlast the call. Throws once the scope is being disposed.
+   */
   readonly hold: (work: Promise<unknown>) => void;
 }
 
@@ -177,7 +179,9 @@ export class EnhancedRun {
     return defer(() => this.subscribed(result));
   }
 
-  /** Keeps the scope open while the handler's Observable runs: an interceptor may subscribe to it without waiting for it to end. */
+  /**
+   * Keeps the scope open while the handler's Observable runs: an interceptor may subscribe to it without waiting for it to end.
+   */
   private subscribed(source: Observable<unknown>): Observable<unknown> {
     const { signal } = this.prepared;
     if (signal.aborted) this.end(signal.reason);
@@ -192,8 +196,8 @@ export class EnhancedRun {
   }
 
   /**
-   * Stops waiting for the interceptors: immediately while an Observable from the handler is running, and otherwise once the results
-   * of all calls have passed through them.
+   * Stops waiting for the interceptors: immediately while an Observable from the handler is running, and otherwise once the
+   * results of all calls have passed through them.
    */
   private async endAfterCalls(): Promise<void> {
     if (this.#subscriptions === 0) {
@@ -216,8 +220,8 @@ export class EnhancedRun {
   }
 
   /**
-   * Runs `work`, and keeps the scope open until it settles. With interceptors, Nest runs the handler inside an Observable. An abort
-   * or an interceptor may end the wait for the work, and an interceptor may call the handler late.
+   * Runs `work`, and keeps the scope open until it settles. With interceptors, Nest runs the handler inside an Observable. An
+   * abort or an interceptor may end the wait for the work, and an interceptor may call the handler late.
    */
   private held<T>(work: () => Promise<T>): Promise<T> {
     const release = this.hold();
@@ -254,7 +258,9 @@ export class EnhancedRun {
     return given;
   }
 
-  /** Calls the filter that catches an error. Throws the error again if no filter catches it, or if the filter returns undefined. */
+  /**
+   * Calls the filter that catches an error. Throws the error again if no filter catches it, or if the filter returns undefined.
+   */
   private async filter(error: unknown): Promise<unknown> {
     const { signal } = this.prepared;
     if (signal.aborted && isInterruption(error, signal)) throw error;

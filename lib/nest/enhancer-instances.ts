@@ -38,8 +38,8 @@ export interface EnhancedCall {
 }
 
 /**
- * Finds or builds the instances of enhancers under a context id. Nest's own context creators leave out a guard without an instance.
- * Here, a missing instance is an error, because the handler would otherwise run without its guard.
+ * Finds or builds the instances of enhancers under a context id. Nest's own context creators leave out a guard without an
+ * instance. Here, a missing instance is an error, because the handler would otherwise run without its guard.
  */
 export class EnhancerInstances {
   readonly #added = new WeakMap<NestModule, Map<Function, Promise<NestWrapper>>>();
@@ -88,7 +88,7 @@ export class EnhancerInstances {
     const known = added.get(type) ?? module.injectables.get(type);
     if (known !== undefined) return known;
     const adding = this.add(kind, type, module).catch((error: unknown) => {
-      // The next tick tries again. Besides, Nest 11.0 can't read a wrapper whose load has failed.
+      // The next tick tries again. Also, Nest 11.0 can't read a wrapper whose load has failed.
       added.delete(type);
       module.injectables.delete(type);
       throw error;
@@ -98,9 +98,9 @@ export class EnhancerInstances {
   }
 
   /**
-   * Makes a class an injectable of a module. Nest does so while it scans the classes that modules provide. Nest doesn't see a class
-   * behind a factory or, before 11.2, behind `useClass`. Loads the class as Nest does on start-up: first the prototype, then the
-   * instance or, for a scoped class, only the dependencies.
+   * Makes a class an injectable of a module. Nest does so while it scans the classes that modules provide. Nest doesn't see a
+   * class behind a factory or, before 11.2, behind `useClass`. Loads the class as Nest does on start-up: first the prototype, then
+   * the instance or, for a scoped class, only the dependencies.
    */
   private async add(kind: EnhancerKind, type: Function, module: OpenModule): Promise<NestWrapper> {
     const injector = injectorOf(module);

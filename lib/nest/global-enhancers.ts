@@ -36,7 +36,7 @@ export class GlobalEnhancers {
     const { config } = this;
     if (config === undefined) {
       throw new Error(
-        'globalEnhancers: the library cannot read the global enhancers of this version of @nestjs/core, and calls no handler without them. Install a version of Nest that nestjs-scoped-worker supports, or remove the option.',
+        'globalEnhancers: the library cannot read the global enhancers of this version of @nestjs/core, so it does not call any handlers. Install a version of Nest that nestjs-scoped-worker supports, or remove the option.',
       );
     }
     const [declared, scoped] = READ[kind](config);

@@ -54,7 +54,7 @@ export async function observe(
       ? undefined
       : new BuildReplacement(wrapper, observer.standIn, isPassedOn);
   const preparation = new Preparation(observer.key);
-  // An instance in a circular dependency must reach its dependents earlier.
+  // An instance in a circular dependency must reach its dependents before its preparation is complete.
   const held = isCircular || plain.has(wrapper) ? undefined : new HeldInstance(preparation);
   const given = replacement?.argumentsFor(args) ?? args;
   const build = (): Promise<unknown> => instantiate(held?.argumentsFor(given) ?? given);

@@ -153,7 +153,7 @@ export class ScopedWorkerRegistry {
    * stays paused if it was. It also keeps its default for `overlap`, even if its kind changes.
    *
    * @throws {UnknownScheduleError} if no schedule has this name.
-   * @throws {InvalidScheduleError} if the timing is invalid; the old one stays.
+   * @throws {InvalidScheduleError} if the timing is invalid; the old one remains in effect.
    */
   reschedule(name: string, timing: ScheduleTiming): ScheduleInfo {
     const schedule = this.maker.withTiming(this.book.get(name), timing);

@@ -71,7 +71,8 @@ export function overrideProblems(override: unknown, kind: ScheduleKind): string[
 }
 
 /**
- * Returns the problems with options that apply to several handlers. `name` isn't allowed there, because each handler needs its own.
+ * Returns the problems with options that apply to several handlers. `name` isn't allowed there, because each handler needs its
+ * own.
  */
 export function defaultsProblems(defaults: unknown): string[] {
   return problemsOf(defaults, NAMELESS_CHECKS);
@@ -152,7 +153,9 @@ function problemsOf(
   return problems;
 }
 
-/** This library's equivalents of the options of other schedulers, starting with those of `@Cron` and of the job that it creates. */
+/**
+ * This library's equivalents of the options of other schedulers, starting with those of `@Cron` and of the job that it creates.
+ */
 const EQUIVALENTS: ReadonlyMap<string, string> = new Map([
   ['waitForCompletion', "overlap: 'skip'"],
   ['threshold', "misfireThresholdMs and misfire: 'skip'"],
@@ -194,7 +197,7 @@ function timeZoneProblem(value: unknown): string | undefined {
       new Intl.DateTimeFormat('en', { timeZone: value });
       return undefined;
     } catch {
-      // RangeError: this Node doesn't know the zone.
+      // RangeError: this version of Node doesn't know the zone.
     }
   }
   return `must be an IANA time zone such as 'Europe/Berlin' or 'UTC', not ${show(value)}`;

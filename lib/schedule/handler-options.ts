@@ -20,7 +20,7 @@ export type ZoneOptions =
 
 /**
  * Retries a tick whose attempt failed or timed out, each time in a new scope. A cancelled attempt isn't retried, nor is one whose
- * work is committed. An attempt with committed work has failed only in disposal, or in a commit hook after another hook had
+ * work is committed. An attempt with committed work can have failed only in disposal, or in a commit hook after another hook had
  * returned `'committed'`. A tick whose `around` hook fails after `next()` is retried, because the hook may have rolled back the
  * work.
  *
@@ -82,8 +82,8 @@ export interface CommonHandlerOptions {
   /** How a failed tick is retried. Default: one attempt. */
   readonly retry?: RetryOptions;
   /**
-   * Runs a tick for each item of a list, such as a list of tenants. Each tick has its own scope and the item as `tick.payload`. The
-   * library calls the factory when the schedule is due, in a separate scope, so `inject` may name request-scoped providers. If
+   * Runs a tick for each item of a list, such as a list of tenants. Each tick has its own scope and the item as `tick.payload`.
+   * The library calls the factory when the schedule is due, in a separate scope, so `inject` may name request-scoped providers. If
    * one item fails, the others still run. `maxConcurrency` limits how many items run concurrently; for `overlap`, they count as
    * one tick. `registry.pause()`, `cancel()` and a shutdown end the list after the running items. `timeoutMs` and `retry` apply to
    * the items, not to the factory.

@@ -27,7 +27,7 @@ export type TimingOrProblem =
   | { readonly timing: Timing; readonly problem?: never }
   | { readonly timing?: never; readonly problem: string };
 
-/** The names in error texts for the decorator argument that decides when the schedule is due. */
+/** What error texts call the decorator argument that decides when the schedule is due. */
 export const WHAT_IS_DUE = {
   cron: 'cron expression',
   interval: 'period',

@@ -197,7 +197,7 @@ export class Disposal {
 
   /**
    * Returns everything that has hooks, newest first. A provider that commits last is moved behind the providers that were built
-   * before it. Those providers don't inject it, so without this move, the order would be a coincidence. The provider's hooks still
+   * before it. Those providers don't inject it, so without this move, the order would be arbitrary. The provider's hooks still
    * run before hooks that were added to the scope earlier.
    */
   private hooked(): Hooked[] {

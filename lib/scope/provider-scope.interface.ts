@@ -51,8 +51,8 @@ export interface ProviderScope {
    */
   onRollback(hook: (error: unknown) => unknown): void;
   /**
-   * Delays disposal until `work` has settled. A rejection makes the tick fail. If the handler has failed too, its error is the
-   * error of the tick. The library then logs the error of `work`, unless it is the tick's abort error.
+   * Delays disposal until `work` has settled. A rejection makes the tick fail. If the handler has failed too, the tick fails with
+   * the handler's error. The library then logs the error of `work`, unless it is the tick's abort error.
    *
    * @throws {TypeError} if `work` isn't a promise, for example if it is a function that returns one.
    * @throws {ScopeClosedError} when disposal has begun.

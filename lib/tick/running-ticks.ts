@@ -18,7 +18,7 @@ export const nextTickId = idSource('tick');
 /** A tick that has been fired and not yet reported, or the ticks for a list of items. */
 export abstract class RunningWork implements WorkOwner {
   readonly firedAt = new Date();
-  /** Attributes everything that this work starts to this work, until this work is removed from the running ticks. */
+  /** Attributes to this work everything that it starts, until it is removed from the running ticks. */
   readonly context = new WorkContext(this, contextAround());
   isAwaited = true;
   /** Opens when this work has been removed from the running ticks, before `tick:finished`. */
@@ -168,8 +168,8 @@ export class RunningTicks {
   }
 
   /**
-   * Adds only work inside awaited work to `awaited` from now on. Otherwise, a consumer from another library that runs one
-   * standalone tick after another would delay the shutdown until its queue is empty.
+   * From now on, adds to `awaited` only work that began inside awaited work. Otherwise, a consumer from another library that runs
+   * one standalone tick after another would delay the shutdown until its queue is empty.
    */
   beginShutdown(): void {
     this.#isShuttingDown = true;

@@ -46,7 +46,10 @@ export interface AttemptReport {
   readonly outcome: Exclude<TickOutcome, 'skipped'>;
   readonly reason?: AbortCause;
   readonly phase?: TickPhase;
-  /** Set if a commit hook threw after another one had returned `'committed'`. The committed work stays, so no attempt follows. */
+  /**
+   * Set if a commit hook threw after another one had returned `'committed'`. The committed work isn't undone, so no attempt
+   * follows.
+   */
   readonly isPartlyCommitted?: true;
   readonly error?: unknown;
   readonly disposeErrors: readonly unknown[];

@@ -105,7 +105,7 @@ function guardListeners(signal: AbortSignal, onError: (error: unknown) => void):
       }
     };
     guarded.set(listener, safe);
-    guarded.set(safe, safe); // Node removes `safe` with `removeEventListener()` when a listener's own signal is aborted
+    guarded.set(safe, safe); // Node removes `safe` with `removeEventListener()` when the signal passed as the listener's `signal` option is aborted
     return safe;
   };
   const add = signal.addEventListener.bind(signal) as Add;

@@ -14,7 +14,7 @@ type Fields = ReadonlyMap<string, unknown>;
 
 /**
  * Compares the fields of a worker before and after its handler runs. Values that a handler leaves there are lost, because the next
- * tick has another instance. Each handler is checked on its first calls, and reported at most once.
+ * tick has another instance. Each handler is checked on its first few calls, and reported at most once.
  */
 export class WorkerState {
   /** The number of calls still to be checked, by provider and method; `DONE` once the handler has been reported. */
@@ -63,7 +63,7 @@ export class WorkerState {
   }
 }
 
-/** Returns the own data fields of an instance, by name. Getters aren't called, because reading must not change anything. */
+/** Returns an instance's own data fields, by name. Getters aren't called, because reading must not change anything. */
 function fieldsOf(instance: unknown): Fields {
   const fields = new Map<string, unknown>();
   if (typeof instance !== 'object' || instance === null) return fields;

@@ -65,7 +65,9 @@ export class LazyTransaction {
   readonly #deadlock: number | undefined;
   #begun: Promise<void> | undefined;
   #level: IsolationLevel;
-  /** After a failed COMMIT, hooks can't send statements until the rollback, because the database may have ended the transaction. */
+  /**
+   * After a failed COMMIT, hooks can't send statements until the rollback, because the database may have ended the transaction.
+   */
   #end: 'to come' | 'under way' | 'failed' | 'over' = 'to come';
   /** The current mark, while the transaction begins or ends. */
   #mark: object | undefined;
@@ -220,7 +222,7 @@ export class LazyTransaction {
   private async rollBackAtOnce(): Promise<void> {
     if (!this.isOpen) return;
     const forget = (): void => forgetTransaction(this.runner);
-    await this.runner.query('ROLLBACK').then(forget, () => undefined); // if this fails, releasing the connection tries again
+    await this.runner.query('ROLLBACK').then(forget, () => undefined); // if this fails, the rollback is retried when the connection is released
   }
 
   /** Throws if the transaction can't be committed. */

@@ -16,7 +16,7 @@ const LONGEST_CHANNEL = 63;
  * Returns the channel on which the sources of an outbox listen. Use the channel for rows that you don't insert through TypeORM's
  * entities. Run `SELECT pg_notify('<channel>', '')` in the transaction that inserts them, or in a trigger.
  *
- * @returns `outbox:<schema>.<table>`. A hash replaces `<schema>.<table>` if the channel is longer than 63 bytes.
+ * @returns `outbox:<schema>.<table>`. A hash replaces `<schema>.<table>` if the channel would otherwise be longer than 63 bytes.
  * @throws Error if the data source isn't initialized, or doesn't know the entity.
  * @publicApi
  */

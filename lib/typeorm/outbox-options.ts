@@ -22,7 +22,7 @@ export interface OutboxSourceOptions {
   readonly leaseMs?: number;
   /**
    * The time in milliseconds, at least 1, between two reads of the table if no row is announced. Polling finds postponed messages,
-   * and messages whose process was killed.
+   * and messages that a killed process had claimed.
    *
    * @defaultValue 1_000
    */

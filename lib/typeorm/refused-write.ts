@@ -95,7 +95,7 @@ const TWO_CONNECTIONS =
   'The write comes from the same scope, which has two connections. Some modules import ScopedTypeOrmModule.forFeature() with { transaction: true }, and others without it. SQLite allows one writer at a time, and the open transaction may be waiting for this write. Set the same transaction option in every forFeature() whose repositories this scope uses, so that it has one connection.';
 
 function deadlockText(holder: string, otherFile: string): string {
-  return `The transaction of ${holder} holds the write lock. It waits, directly or through other transactions, for ${otherFile}, whose write lock the calling code holds. If that transaction awaits its write, neither can finish. Write to the files in the same order everywhere, or end one transaction before you write to another file.`;
+  return `The transaction of ${holder} holds the write lock. It waits, directly or through other transactions, for ${otherFile}, whose write lock the calling code holds. If that transaction awaits its own write, neither it nor the calling code can finish. Write to the files in the same order everywhere, or end one transaction before you write to another file.`;
 }
 
 function innerScopeText(label: string): string {
@@ -103,7 +103,7 @@ function innerScopeText(label: string): string {
 }
 
 function lateText(outer: string): string {
-  return `The write was called inside the work of ${outer}, whose transaction has ended in the meantime. Await the write inside that work, and send it through the EntityManager of that transaction. In a tick or scope, you can also use @InjectScopedRepository() or @InjectScopedEntityManager().`;
+  return `The write was issued inside the work of ${outer}, whose transaction has ended in the meantime. Await the write inside that work, and send it through the EntityManager of that transaction. In a tick or scope, you can also use @InjectScopedRepository() or @InjectScopedEntityManager().`;
 }
 
 function readOnlyText(label: string, outer: string): string {

@@ -170,8 +170,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /**
-   * Rolls back an open transaction before the connection is released, because the next scope would receive both. A transaction can
-   * still be open if its rollback failed or user code began it.
+   * Rolls back an open transaction before the connection is released, because the next scope would otherwise receive both. A
+   * transaction can still be open if its rollback failed or user code began it.
    */
   private async endTransaction(client: Client | undefined): Promise<void> {
     if (!this.isInTransaction(client)) return;

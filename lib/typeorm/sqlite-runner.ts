@@ -64,7 +64,7 @@ export function forgetTransaction(runner: QueryRunner): void {
 
 /**
  * Sends the statements of a query runner one after the other. A statement that writes waits for its turn. The turn lasts until the
- * statement ends, or until the transaction that the statement has begun ends.
+ * statement ends or, if it begins a transaction, until that transaction ends.
  *
  * Only `query` sends statements (TypeORM 0.3 and 1.1, SQLite drivers); all other methods of a query runner call `query`.
  */

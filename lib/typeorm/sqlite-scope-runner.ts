@@ -13,7 +13,9 @@ interface ScopeOfTick {
   readonly tick?: { readonly signal: AbortSignal };
 }
 
-/** Wraps the query runner of a scope: takes a connection with the first statement, and returns it to the pool on release. */
+/**
+ * Wraps the query runner of a scope: takes a connection when the first statement is sent, and returns it to the pool on release.
+ */
 export class SqliteScopeRunner extends SqliteRunner {
   #taking: Promise<PooledConnection> | undefined;
   #taken: PooledConnection | undefined;
@@ -94,9 +96,9 @@ export class SqliteScopeRunner extends SqliteRunner {
   }
 
   /**
-   * Returns the signal that ends a new statement's wait. An abort ends the wait of every statement sent before it. A statement sent
-   * after the abort waits as usual, so that a handler can still save its state. If the transaction will be rolled back anyway, only
-   * statements of disposers wait, because they run after that rollback.
+   * Returns the signal that ends a new statement's wait. An abort ends the wait of every statement sent before it. A statement
+   * sent after the abort waits as usual, so that a handler can still save its state. If the transaction will be rolled back
+   * anyway, only statements of disposers wait, because they run after that rollback.
    */
   private signalOfNewStatement(): AbortSignal | undefined {
     const signal = this.#tickSignal;

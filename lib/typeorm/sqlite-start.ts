@@ -11,16 +11,16 @@ import { LONG_TURN_MS, LONGEST_TURN_MS } from './sqlite-write-lock.js';
 const POLL_MS = 5;
 
 /**
- * The time in milliseconds, from the start on, during which transactions that would overlap an open one wait for it to end.
- * Otherwise, transactions that always overlap would never leave a gap. After this time, the waiting transactions begin anyway,
- * because one of them may be an inner transaction of the open one.
+ * The time in milliseconds, counted from the start of the preparation, during which transactions that would overlap an open one
+ * wait for it to end. Otherwise, transactions that always overlap would never leave a gap. After this time, the waiting
+ * transactions begin anyway, because one of them may be an inner transaction of the open one.
  */
 const OVERLAP_MS = 1_000;
 
 /**
- * The time in milliseconds, from the start on, during which the BEGIN or COMMIT of a transaction may still be on its way if TypeORM
- * counts the transaction, but SQLite doesn't. After this time, TypeORM must have lost count: the statement failed, or SQLite has
- * ended the transaction.
+ * The time in milliseconds, counted from the start of the preparation, during which the BEGIN or COMMIT of a transaction may still
+ * be on its way if TypeORM counts the transaction as open, but SQLite doesn't. After this time, TypeORM must have lost count: the
+ * statement failed, or SQLite has ended the transaction.
  */
 const UNSETTLED_MS = 1_000;
 
@@ -28,9 +28,9 @@ const UNSETTLED_MS = 1_000;
 const startAround = new AsyncLocalStorage<SqliteStart>();
 
 /**
- * The state of the application's transaction: `open`, or `unsettled` while TypeORM counts one, but SQLite doesn't. With sqlite3,
- * which doesn't report whether a transaction is open, TypeORM's count decides, and only a transaction that is beginning is
- * unsettled.
+ * The state of the application's transaction: `open`, or `unsettled` while TypeORM counts one as open, but SQLite doesn't. With
+ * sqlite3, which doesn't report whether a transaction is open, TypeORM's count decides, and only a transaction that is beginning
+ * is unsettled.
  */
 export type AppTransaction = 'open' | 'unsettled' | undefined;
 
@@ -57,7 +57,7 @@ export class SqliteStart {
   /** Settles when the most recently delayed transaction has begun. */
   #last: Promise<unknown> = Promise.resolve();
   #release: () => void = () => undefined;
-  /** The number of delayed transactions that are beginning, and of statements on their way that begin or end a transaction. */
+  /** The number of delayed transactions that are beginning, and of statements in flight that begin or end a transaction. */
   #inFlight = 0;
 
   /** @param runner the one query runner of the application; undefined if no transaction can be open. */
@@ -198,5 +198,5 @@ function waitingText(holder: string): string {
 }
 
 function busyText(holder: string): string {
-  return `ScopedTypeOrmModule: for ${LONGEST_TURN_MS / 1_000} seconds, at least one transaction of ${holder} has been open at any time, so scopes cannot open their own connections. Look for a transaction that never ends, or that waits for a scope.`;
+  return `ScopedTypeOrmModule: for ${LONGEST_TURN_MS / 1_000} seconds, at least one transaction of ${holder} has been open at all times, so scopes cannot open their own connections. Look for a transaction that never ends, or that waits for a scope.`;
 }

@@ -12,7 +12,9 @@ export class NoWalError extends Error {}
 
 /** Switches the file of a data source to WAL, in which readers and the writer don't block each other. */
 export class WalSwitch {
-  /** The time at which SQLite first kept another journal mode, as a `performance.now()` timestamp. */
+  /**
+   * The time at which SQLite first kept the previous journal mode instead of switching to WAL, as a `performance.now()` timestamp.
+   */
   #refusedAt: number | undefined;
 
   constructor(private readonly copies: DriverCopies) {}

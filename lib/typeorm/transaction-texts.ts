@@ -19,7 +19,7 @@ export const ENDED =
   'The handler ended the transaction of the scope with a statement that the library did not recognize, but only the scope may end it. Throw to roll it back, or omit { transaction: true }.';
 
 export const FAILED =
-  'The library refused a statement from a rollback hook: the scope was not committed, so the database might commit the statement on its own. Send it in a scope.defer() cleanup, which runs after the rollback.';
+  'The library refused a statement from a rollback hook: the scope was not committed, so the database might commit the statement separately. Send it in a scope.defer() cleanup, which runs after the rollback.';
 
 export function beginText(statement: string): string {
   return `The library refused a statement that would begin another transaction (${statement}), because the scope has one already. Call manager.transaction(), which sets a savepoint, or omit { transaction: true }.`;

@@ -78,7 +78,10 @@ export function inheritedProblems(
 const INHERITED =
   "is inherited, for example as a getter or method of a class, so it would have no effect. Make it the object's own property, such as a field of the class";
 
-/** Returns the problem with an option that isn't one of `known`. If one of them is only longer or shorter, suggests that one. */
+/**
+ * Returns the problem with an option that isn't one of `known`. If exactly one of them begins with the key, or is the beginning of
+ * the key, suggests that one.
+ */
 export function unknownProblem(known: readonly string[], key: string): string {
   const [given, ...options] = [key, ...known].map((each) => each.toLowerCase());
   const near = known.filter((_, at) => {

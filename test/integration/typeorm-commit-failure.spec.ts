@@ -113,7 +113,7 @@ describe('A COMMIT that fails', () => {
     expect(report).toMatchObject({ outcome: 'failed', phase: 'commit' });
     expect(report.disposeErrors).toEqual([
       new Error(
-        'The library refused a statement from a rollback hook: the scope was not committed, so the database might commit the statement on its own. Send it in a scope.defer() cleanup, which runs after the rollback.',
+        'The library refused a statement from a rollback hook: the scope was not committed, so the database might commit the statement separately. Send it in a scope.defer() cleanup, which runs after the rollback.',
       ),
     ]);
     expect(await committed(database)).toEqual(['deferred']);

@@ -109,7 +109,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
         reports.map(
           ({ tickId }) =>
             expect.stringMatching(
-              `^work \\(${tickId}\\) did not await a statement that the library refused to send, or caught its error: WriteRefusedError: A write to `,
+              `^work \\(${tickId}\\) either did not await a statement that the library refused to send, or caught the error of that statement: WriteRefusedError: A write to `,
             ) as string,
         ),
       );
@@ -160,7 +160,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       expect(strays).toMatchObject([{ where: 'refused-statement', schedule: undefined }]);
       expect(test.log.of('error')).toEqual([
         expect.stringMatching(
-          /^Code in a standalone scope did not await a statement that the library refused to send, or caught its error: /,
+          /^Code in a standalone scope either did not await a statement that the library refused to send, or caught the error of that statement: /,
         ),
       ]);
       expect(file.committed()).toEqual(['of the scope']);
@@ -419,7 +419,7 @@ describe('A write that is refused inside of a tick with a transaction on an SQLi
       });
 
       await expect(late).rejects.toThrow(
-        /The write was called inside the work of work \(tick-[^)]+\), whose transaction has ended in the meantime\./,
+        /The write was issued inside the work of work \(tick-[^)]+\), whose transaction has ended in the meantime\./,
       );
       expect(file.committed()).toEqual(['before', 'of the tick']);
     });

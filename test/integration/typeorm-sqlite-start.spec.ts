@@ -154,7 +154,7 @@ describe('Scopes on an SQLite file in which a transaction is open before the lib
       const starting = app.init();
       try {
         await expect(starting).rejects.toThrow(
-          `ScopedTypeOrmModule: for 60 seconds, at least one transaction of the application on ${file.path} has been open at any time, so scopes cannot open their own connections.`,
+          `ScopedTypeOrmModule: for 60 seconds, at least one transaction of the application on ${file.path} has been open at all times, so scopes cannot open their own connections.`,
         );
         expect(log.of('warn')).toEqual([
           `ScopedTypeOrmModule has waited 5 seconds for a transaction of the application on ${file.path}. Scopes can open their own connections only after that transaction has ended.`,

@@ -135,7 +135,7 @@ describe('A controller', () => {
     });
     expect(findings).toMatchObject([{ kind: 'controller-rebuilt', chain: ['Over', 'Mailer'] }]);
     expect(findings[0]!.message).toBe(
-      "Over is request-scoped because of Mailer (Over -> Mailer), which is a worker. Nest builds it and its dependencies again for every request, and a request has no tick. Move the fields and methods of Mailer that Over uses into a separate service, and inject it into both. Keep only the handlers in Mailer. To run one now, inject ScopedWorkerRegistry and call registry.run('mail'). If this is intentional, add scope: Scope.REQUEST to Over.",
+      "Over is request-scoped because of Mailer (Over -> Mailer), which is a worker. Nest builds it and its dependencies again for every request, and a request has no tick. Move the fields and methods of Mailer that Over uses into a separate service, and inject it into both. Keep only the handlers in Mailer. To run a handler on demand, inject ScopedWorkerRegistry and call registry.run('mail'). If this is intentional, add scope: Scope.REQUEST to Over.",
     );
   });
 
@@ -155,7 +155,7 @@ describe('A controller', () => {
     });
     expect(found!.chain).toEqual(['Over', 'Status', 'Mailer']);
     expect(found!.message).toContain(
-      "Move the fields and methods of Mailer that Status uses into a separate service, and inject it into both. Keep only the handlers in Mailer. To run one now, inject ScopedWorkerRegistry and call registry.run('Mailer.send').",
+      "Move the fields and methods of Mailer that Status uses into a separate service, and inject it into both. Keep only the handlers in Mailer. To run a handler on demand, inject ScopedWorkerRegistry and call registry.run('Mailer.send').",
     );
   });
 

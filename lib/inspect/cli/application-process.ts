@@ -21,7 +21,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  * Loads and inspects the application in a child process. The parent reports a child that exits, waits forever, blocks or
  * crashes, and kills the child after its answer. The child's output goes to stderr.
  *
- * @throws {CannotInspect} if the child refuses, or doesn't answer.
+ * @throws {CannotInspect} if the child refuses the request, or doesn't answer.
  */
 export function inspectApplication(request: PreviewRequest): Promise<Inspected> {
   // The child has its own process group, so that `kill()` also ends the processes that the application has started.

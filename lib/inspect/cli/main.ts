@@ -43,7 +43,7 @@ async function runCommand(args: readonly string[]): Promise<number | undefined> 
 
 /**
  * Returns the text of an error, with the stack if the error is unexpected. Every error must be caught, because Node would
- * otherwise exit with the code that means findings.
+ * otherwise exit with the code that signals findings.
  */
 function reasonOf(error: unknown): string {
   if (error instanceof UsageError) return `${error.message} See nestjs-scoped-worker --help.`;

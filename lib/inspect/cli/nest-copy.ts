@@ -27,8 +27,8 @@ export class NestCopy {
   }
 
   /**
-   * Prevents the application from starting itself, as a `main.js` does. Also prevents packages from having modules initialized in
-   * preview mode: the modules of `@nestjs/graphql` would call factories with null, and write a schema file.
+   * Prevents the application from starting itself, as a `main.js` does. Also prevents packages from making Nest initialize modules
+   * in preview mode: the modules of `@nestjs/graphql` would call factories with null, and write a schema file.
    *
    * @returns the first module that the application tries to start; the promise never settles if the application doesn't start any.
    */

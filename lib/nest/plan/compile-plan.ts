@@ -90,7 +90,7 @@ class PlanCompiler {
       const provider = wrapper
         .getPropertiesMetadata()
         ?.findLast((each) => each.key === key)?.wrapper;
-      // Nest sets no property to null or undefined. In another scope, the provider may return something else.
+      // Nest never sets a property to null or undefined. In another scope, the provider may return something else.
       const isSet = value !== undefined && value !== null;
       if (!isSet && (provider === undefined || isSingleton(provider))) return [];
       return [[key, this.source(build, index, provider, value)] as const];

@@ -12,13 +12,15 @@ export type Resolution = 'compiled' | 'nest';
 /** The number of loads by Nest before a plan takes over: Nest's order is stable only from the second load on. */
 const RECORDED_LOADS = 2;
 
-/** The state of a provider: how often Nest has loaded it, and then its plan, or the reason why it has no plan. */
+/** The state of a provider: how many times Nest has loaded it, and then its plan, or the reason why it has no plan. */
 interface Known {
   loads: number;
   result?: Plan | string;
 }
 
-/** The plans of the providers that scopes build. Each plan is compiled from what Nest did, and discarded when a module is added. */
+/**
+ * The plans of the providers that scopes build. Each plan is compiled from what Nest did, and discarded when a module is added.
+ */
 export class Plans {
   readonly #known = new Map<NestWrapper, Known>();
 

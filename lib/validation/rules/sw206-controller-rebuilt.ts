@@ -59,7 +59,7 @@ function instead(links: readonly GraphProvider[], ticks: TickGraph): string {
   const worker = ticks.workers.find(({ provider }) => provider.id === id);
   const schedule = worker?.schedules[0];
   if (schedule !== undefined)
-    return `Move the fields and methods of ${cause} that ${links.at(-2)!.name} uses into a separate service, and inject it into both. Keep only the handlers in ${cause}. To run one now, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
+    return `Move the fields and methods of ${cause} that ${links.at(-2)!.name} uses into a separate service, and inject it into both. Keep only the handlers in ${cause}. To run a handler on demand, inject ScopedWorkerRegistry and call registry.run('${schedule}')`;
   return links.length === 2
     ? `Instead of ${cause}, inject ProviderScopeFactory as scopes, and resolve ${cause} in scopes.run(async (scope) => { ... })`
     : `Use separate services for workers and for ${name}, or pass what ${dependency.name} needs from ${cause} as a method argument`;
