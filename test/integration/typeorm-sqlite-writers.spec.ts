@@ -875,6 +875,71 @@ describe('Writers of one SQLite file', () => {
       expect(file.committed()).toEqual(['in it, too', 'in the transaction', 'kept']);
     });
 
+    it('is not ended by a release too many inside of it', async () => {
+      await start();
+      await dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'before it' });
+        await manager.queryRunner!.release();
+        await manager.save(Note, { text: 'after it' });
+      });
+
+      expect(file.committed()).toEqual(['after it', 'before it']);
+      expect(test.log.of('warn')).toEqual([]);
+    });
+
+    it.each<[string, (runner: QueryRunner) => Promise<unknown>]>([
+      ['save()', (runner) => runner.manager.save(Note, { text: 'written' })],
+      [
+        'startTransaction()',
+        async (runner) => {
+          await runner.startTransaction();
+          await runner.manager.save(Note, { text: 'written' });
+          await runner.commitTransaction();
+        },
+      ],
+    ])(
+      'with a query runner that was released before %s goes on after the query of a subscriber',
+      async (_, write) => {
+        @EventSubscriber()
+        class Counting implements EntitySubscriberInterface<Note> {
+          readonly counts: number[] = [];
+
+          listenTo(): typeof Note {
+            return Note;
+          }
+
+          async afterInsert(): Promise<void> {
+            this.counts.push(await plain.count());
+          }
+        }
+        await start({ subscribers: [Counting] });
+        const runner = dataSource.createQueryRunner();
+        await runner.release();
+        await write(runner);
+
+        const [subscriber] = dataSource.subscribers as Counting[];
+        expect(subscriber!.counts).toEqual([1]);
+        expect(file.committed()).toEqual(['written']);
+        expect(test.log.of('warn')).toEqual([]);
+      },
+    );
+
+    it('with a query runner that is released in an inner transaction is rolled back after it, and others can write', async () => {
+      await start();
+      const runner = dataSource.createQueryRunner();
+      await runner.startTransaction();
+      await runner.manager.transaction(async (manager) => {
+        await manager.save(Note, { text: 'forgotten' });
+        await runner.release();
+      });
+      await plain.save({ text: 'kept' });
+
+      expect(file.committed()).toEqual(['kept']);
+      expect(test.log.of('warn')).toContainEqual(
+        expect.stringContaining('A query runner was released while its transaction was open'),
+      );
+    });
+
     it.each([
       ['BEGIN', []],
       ['BEGIN', [`INSERT INTO notes (text) VALUES ('forgotten')`]],
