@@ -57,7 +57,7 @@ export abstract class StartUpError extends ScopedWorkerError {
   }
 }
 
-/** Sets properties so that Node doesn't print them below an uncaught error: the error's message already says the same. */
+/** Sets properties so that Node doesn't print them below an uncaught error: the error's message already contains them. */
 function hide(error: Error, properties: object): void {
   for (const [name, value] of Object.entries(properties))
     Object.defineProperty(error, name, { value });

@@ -35,7 +35,7 @@ export interface ConstructionHome {
  * If disposal begins during a build, the instance is disposed as soon as it is built, and its load fails.
  */
 export class Construction implements BuildObserver {
-  /** Identifies the scope without referring to it. */
+  /** Identifies the scope without holding a reference to it. */
   readonly key: object;
   /** True from the moment the scope refuses to build providers. */
   isClosed = false;
