@@ -79,7 +79,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `shared-by-factory`: a request-scoped factory returns an object that a static provider holds. The library can detect this only
  *   while a tick runs.
  * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need. The severity is only `info`
- *   if that is likely but not certain.
+ *   if it is likely but not certain that only workers need the provider.
  * - `scope-not-needed`: the ticks of a worker build nothing but the worker itself.
  * - `allowance-unused`: an entry of `allowFindings` matches no finding.
  * - `state-on-worker`: a handler leaves changed fields on its worker, and the next tick doesn't see them. The library can detect
