@@ -105,7 +105,8 @@ function guardListeners(signal: AbortSignal, onError: (error: unknown) => void):
       }
     };
     guarded.set(listener, safe);
-    guarded.set(safe, safe); // Node removes `safe` with `removeEventListener()` when the signal passed as the listener's `signal` option is aborted
+    // Node removes `safe` with `removeEventListener()` when the signal passed as the listener's `signal` option is aborted.
+    guarded.set(safe, safe);
     return safe;
   };
   const add = signal.addEventListener.bind(signal) as Add;

@@ -222,7 +222,8 @@ export class LazyTransaction {
   private async rollBackAtOnce(): Promise<void> {
     if (!this.isOpen) return;
     const forget = (): void => forgetTransaction(this.runner);
-    await this.runner.query('ROLLBACK').then(forget, () => undefined); // if this fails, the rollback is retried when the connection is released
+    // If this fails, the rollback is retried when the connection is released.
+    await this.runner.query('ROLLBACK').then(forget, () => undefined);
   }
 
   /** Throws if the transaction can't be committed. */
