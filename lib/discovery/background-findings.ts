@@ -67,7 +67,7 @@ function reasonOf(
 
 function insteadOf(dependency: GraphProvider, graph: LifetimeGraph): string {
   if (dependency.token === REQUEST)
-    return `Remove REQUEST, because a loop has neither a request nor a tick, and ${SCOPES}. In each iteration, resolve what it needs ${IN_SCOPE}`;
+    return `A loop has neither a request nor a tick, so remove REQUEST and ${SCOPES}. In each iteration, resolve what it needs ${IN_SCOPE}`;
   const { first, resolve } = inPlaceOf(dependency, graph);
   return `${first} ${SCOPES}. In each iteration, resolve ${resolve} ${IN_SCOPE}`;
 }

@@ -235,7 +235,7 @@ function attemptsProblem(value: unknown): string | undefined {
 
 function backoffProblem(value: unknown): string | undefined {
   const problem = delayProblem(value);
-  return problem && `${problem}; it may also be a function of the attempt`;
+  return problem && `${problem}; it may also be a function that receives the attempt number`;
 }
 
 function jitterProblem(value: unknown): string | undefined {

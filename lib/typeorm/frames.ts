@@ -19,7 +19,7 @@ export function captureFrames(below: Function): Frames {
   return frames;
 }
 
-/** Makes an error's stack lead to other code. If `lines` is empty, the stack doesn't change. */
+/** Makes an error's stack point to other code. If `lines` is empty, the stack doesn't change. */
 export function leadTo<E extends Error>(error: E, lines: readonly string[]): E {
   if (lines.length > 0) error.stack = [`${error.name}: ${error.message}`, ...lines].join('\n');
   return error;

@@ -129,7 +129,7 @@ export class SqliteStart {
       try {
         await now().startTransaction.apply(runner, args);
       } catch (error) {
-        // TypeORM still assumes a transaction after its BEGIN has failed.
+        // After a failed BEGIN, TypeORM still assumes that a transaction is open.
         if ((runner as DeepRunner).transactionDepth === 0) forgetTransaction(runner);
         throw error;
       }

@@ -318,7 +318,7 @@ describe('The provision of a background worker', () => {
       [
         'request-scoped by REQUEST',
         [ByRequest],
-        `ByRequest is a BackgroundWorker, but its dependency REQUEST makes it request-scoped. No instance of it lives as long as the application, so it would never run. Remove REQUEST, because a loop has neither a request nor a tick, and inject ProviderScopeFactory as scopes. In each iteration, resolve what it needs ${INSTEAD}`,
+        `ByRequest is a BackgroundWorker, but its dependency REQUEST makes it request-scoped. No instance of it lives as long as the application, so it would never run. A loop has neither a request nor a tick, so remove REQUEST and inject ProviderScopeFactory as scopes. In each iteration, resolve what it needs ${INSTEAD}`,
       ],
       [
         'given by a request-scoped factory under its class',

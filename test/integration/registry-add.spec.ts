@@ -504,7 +504,7 @@ describe('registry.add()', () => {
       [
         'every mistake of a retry',
         { ...good, retry: { attempts: 2, backoffMs: -1, jitter: 2 } },
-        'a function of the attempt; jitter must be a number from 0 to 1, not 2',
+        'a function that receives the attempt number; jitter must be a number from 0 to 1, not 2',
       ],
       ['two zones', { ...good, timeZone: 'UTC', utcOffset: 0 }, 'both timeZone and utcOffset'],
       ['an unknown zone', { ...good, timeZone: 'Mars/Base' }, 'not "Mars/Base"'],
