@@ -28,7 +28,10 @@ const SLEWED_MS = 1_000;
  * @publicApi
  */
 export class PeriodicTimer implements AsyncIterable<void>, Disposable {
-  readonly #alarm = new Alarm(false);
+  readonly #alarm = new Alarm(false, {
+    ring: () => this.ring(),
+    onSetBack: () => this.#wait && this.arm(this.#wait),
+  });
   readonly #signal: AbortSignal | undefined;
   #periodMs: number;
   /** The due time of the next tick, in epoch milliseconds. It is in the past while a due tick waits for a call. */
@@ -119,12 +122,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
     // A call never resolves in the same turn of the event loop, even if a tick is due. Otherwise, a loop that is always late would
     // delay every abort.
     if (this.isDue()) setImmediate(() => this.#wait === wait && this.ring());
-    else
-      this.#alarm.set(
-        this.#next,
-        () => this.ring(),
-        () => this.arm(wait),
-      );
+    else this.#alarm.set(this.#next);
   }
 
   private ring(): void {

@@ -2,7 +2,7 @@ import { hasFixedDelay, type EngineSchedule } from '../schedule/schedule.js';
 import type { EngineSlot, Trigger } from '../schedule/slot.js';
 import type { EngineHost } from './engine.js';
 import { decideMisfire, dueUntil, MOST_CAUGHT_UP } from '../schedule/misfire.js';
-import { Alarm } from '../util/alarm.js';
+import { Alarm, type AlarmOwner } from '../util/alarm.js';
 
 /** A backward step of at least this size counts as a clock correction; a smaller one only repeats an hour, as in Vixie cron. */
 const CORRECTION_MS = 3 * 3_600_000;
@@ -18,7 +18,7 @@ interface Delayed {
 }
 
 /** Decides when the slots of one schedule are due, and fires them. */
-export class ScheduleClock {
+export class ScheduleClock implements AlarmOwner {
   readonly #alarm: Alarm;
   /** Undefined until something is delayed: most clocks never need the set, and there may be many clocks. */
   #delays: Set<Delayed> | undefined;
@@ -34,7 +34,7 @@ export class ScheduleClock {
     private readonly host: EngineHost,
     private readonly unref: boolean,
   ) {
-    this.#alarm = new Alarm(unref);
+    this.#alarm = new Alarm(unref, this);
     this.#hasFixedDelay = hasFixedDelay(schedule);
   }
 
@@ -79,16 +79,11 @@ export class ScheduleClock {
 
   private arm(at: number | undefined): void {
     this.#next = at;
-    if (at === undefined || this.#stopped) return;
-    this.#alarm.set(
-      at,
-      () => this.ring(at),
-      (byMs) => this.onSetBack(at, byMs),
-    );
+    if (at !== undefined && !this.#stopped) this.#alarm.set(at);
   }
 
   /** Re-arms before firing, so that a tick can't stop its schedule. */
-  private ring(at: number): void {
+  ring(at: number): void {
     const { timeline, options } = this.schedule;
     const { misfireThresholdMs } = options;
     // The clock is read once, so that a long search doesn't make slots late.
@@ -109,7 +104,7 @@ export class ScheduleClock {
     if (run.length === 0)
       return this.#hasFixedDelay ? this.arm(timeline.again(Date.now())) : undefined;
     this.afterDelay(options.jitterMs > 0 ? Math.random() * options.jitterMs : 0, () =>
-      this.armAfter(this.fireTogether(run, takeTurns)),
+      this.armAfter(isPunctual ? this.host.fire(this.slot(at)) : this.fireTogether(run, takeTurns)),
     );
   }
 
@@ -132,7 +127,7 @@ export class ScheduleClock {
   }
 
   /** Re-arms when the clock is set back. Intervals and delays keep the remaining wait; crons and instants follow the clock. */
-  private onSetBack(at: number, byMs: number): void {
+  onSetBack(at: number, byMs: number): void {
     const { timeline } = this.schedule;
     if (!timeline.followsClock) this.arm(at - byMs);
     else this.arm(byMs < CORRECTION_MS ? at : timeline.again(Date.now()));
@@ -142,12 +137,12 @@ export class ScheduleClock {
     // A listener may have changed the schedule when it received the missed slots. As in `retire()`, no due slot is lost.
     if (this.#stopped) return dueAt <= Date.now() ? work() : undefined;
     if (delayMs <= 0) return work();
-    const delayed: Delayed = { alarm: new Alarm(this.unref), work, dueAt };
-    (this.#delays ??= new Set()).add(delayed);
-    delayed.alarm.after(delayMs, () => {
+    const alarm = Alarm.after(delayMs, this.unref, () => {
       this.#delays?.delete(delayed);
       work();
     });
+    const delayed: Delayed = { alarm, work, dueAt };
+    (this.#delays ??= new Set()).add(delayed);
   }
 
   private slot(at: number, trigger: Trigger = this.schedule.kind): EngineSlot {

@@ -20,8 +20,8 @@ export interface WorkerPlace {
 /** Keeps the schedules of the application by name, with the last report of each. */
 export class ScheduleBook implements LastReports {
   readonly #schedules = new Map<string, Schedule>();
-  /** Maps a schedule and its replacements, such as those from `reschedule()`, to the same object. */
-  readonly #lives = new WeakMap<EngineSchedule, object>();
+  /** Maps a schedule and its replacements, such as those from `reschedule()`, to the first of them. */
+  readonly #firsts = new WeakMap<EngineSchedule, EngineSchedule>();
   readonly #lastReports = new Map<string, TickReport>();
 
   /** The workers of the application, for schedules that are added later. */
@@ -45,20 +45,20 @@ export class ScheduleBook implements LastReports {
   /** Adds a schedule, or replaces the one with the same name. */
   put(schedule: Schedule): void {
     const before = this.#schedules.get(schedule.name);
-    this.#lives.set(schedule, (before && this.#lives.get(before)) ?? {});
+    this.#firsts.set(schedule, (before && this.#firsts.get(before)) ?? schedule);
     this.#schedules.set(schedule.name, schedule);
   }
 
   /** Returns true if the book has a schedule or its replacement; false if the schedule has been removed. */
   holds(schedule: EngineSchedule): boolean {
     const current = this.#schedules.get(schedule.name);
-    const life = this.#lives.get(schedule); // undefined for a copy that an engine made
-    return current !== undefined && (life === undefined || life === this.#lives.get(current));
+    const first = this.#firsts.get(schedule); // undefined for a copy that an engine made
+    return current !== undefined && (first === undefined || first === this.#firsts.get(current));
   }
 
   /** Returns the schedule that an engine passes back: the object itself or, for a copy, the schedule with the same name. */
   known(schedule: EngineSchedule): Schedule {
-    if (this.#lives.has(schedule)) return schedule as Schedule;
+    if (this.#firsts.has(schedule)) return schedule as Schedule;
     return this.#schedules.get(schedule.name) ?? (schedule as Schedule); // a copy of a removed schedule
   }
 

@@ -9,6 +9,11 @@ export interface CronZone {
   readonly utcOffset: number | undefined;
 }
 
+const MOST_SHARED = 1_000;
+
+/** The expressions that schedules share, by zone and source. When there are too many, the one that was read first is dropped. */
+const shared = new Map<string, CronExpression>();
+
 /** Due times farther ahead than this come from the `cron` package, which searches until eight years after the current date. */
 const FAR_MS = 2_800 * 86_400_000;
 
@@ -24,6 +29,19 @@ export class CronExpression {
   readonly #zone: string;
   readonly #fields: CronFields;
   readonly #offsets: ZoneOffsets;
+
+  /**
+   * Reads an expression. Schedules with the same expression share one object, because there may be thousands, such as one for each
+   * tenant.
+   *
+   * @throws an error from the `cron` package if the expression is invalid.
+   */
+  static of(source: string, zone: CronZone): CronExpression {
+    const key = `${zoneName(zone)} ${source}`;
+    const expression = getOrAdd(shared, key, () => new CronExpression(source, zone));
+    if (shared.size > MOST_SHARED) shared.delete(shared.keys().next().value!);
+    return expression;
+  }
 
   /** @throws an error from the `cron` package if the expression is invalid. */
   constructor(

@@ -88,8 +88,8 @@ type Listed = string;
 const NONE = -1;
 
 function listed(values: readonly number[], size: number): Listed {
-  const marks = Array.from({ length: size }, () => 0);
-  for (const value of values) marks[value] = 1;
+  const marks = '0'.repeat(size).split('');
+  for (const value of values) marks[value] = '1';
   return marks.join('');
 }
 

@@ -165,6 +165,8 @@ export interface ResolvedHandlerOptions extends Required<
   readonly resolution: Resolution | undefined;
 }
 
+const ONE_ATTEMPT: Required<RetryOptions> = { attempts: 1, backoffMs: 0, jitter: 0 };
+
 /** Fills in the default values, which only this function knows. Later layers override earlier ones; callers decide the order. */
 export function resolveHandlerOptions(
   kind: ScheduleKind,
@@ -183,7 +185,10 @@ export function resolveHandlerOptions(
     maxConcurrency: given.maxConcurrency,
     misfire: given.misfire ?? 'once',
     misfireThresholdMs: given.misfireThresholdMs ?? 250,
-    retry: { attempts: 1, backoffMs: 0, jitter: 0, ...withoutUndefined(given.retry) },
+    retry:
+      given.retry === undefined
+        ? ONE_ATTEMPT
+        : { ...ONE_ATTEMPT, ...withoutUndefined(given.retry) },
     forEach: given.forEach,
     timeoutMs: given.timeoutMs,
     onFailure: given.onFailure ?? 'continue',

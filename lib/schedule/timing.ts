@@ -90,7 +90,7 @@ function readCron(when: unknown, zone: CronZone, canBeOff: boolean): CronExpress
   const { timeZone, utcOffset } = zone;
   const isGoodZone = handlerOptionProblems({ timeZone, utcOffset }).length === 0;
   try {
-    return new CronExpression(when, isGoodZone ? zone : { timeZone: 'UTC', utcOffset: undefined });
+    return CronExpression.of(when, isGoodZone ? zone : { timeZone: 'UTC', utcOffset: undefined });
   } catch (error) {
     return `cannot be read: ${show(when)} (${(error as Error).message}); ${help}`;
   }

@@ -8,14 +8,17 @@ import type { ClaimedRow, OutboxTable } from './outbox-table.js';
  */
 export class OutboxLeases {
   readonly #held = new Set<ClaimedRow>();
-  readonly #alarm = new Alarm(true);
+  readonly #alarm: Alarm;
   #state: 'off' | 'armed' | 'renewing' = 'off';
   #renewal: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly table: Pick<OutboxTable<never>, 'isReachable' | 'renew'>,
     readonly leaseMs: number,
-  ) {}
+  ) {
+    const renew = (): void => void (this.#renewal = this.renew());
+    this.#alarm = new Alarm(true, { ring: renew, onSetBack: renew });
+  }
 
   hold(row: ClaimedRow): void {
     this.#held.add(row);
@@ -34,8 +37,7 @@ export class OutboxLeases {
 
   private arm(): void {
     this.#state = 'armed';
-    const renew = (): void => void (this.#renewal = this.renew());
-    this.#alarm.set(Date.now() + this.leaseMs / 3, renew, renew);
+    this.#alarm.set(Date.now() + this.leaseMs / 3);
   }
 
   private async renew(): Promise<void> {

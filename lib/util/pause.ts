@@ -8,14 +8,13 @@ import { onAbort } from './on-abort.js';
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
-    const alarm = new Alarm(false);
     const done = (): void => {
-      alarm.clear();
+      alarm?.clear();
       off();
       resolve();
     };
     const off = onAbort(signal, done);
-    if (ms > 0) alarm.after(ms, done);
-    else setImmediate(done);
+    const alarm = ms > 0 ? Alarm.after(ms, false, done) : undefined;
+    if (alarm === undefined) setImmediate(done);
   });
 }

@@ -5,14 +5,29 @@ import { leap, NOON, useFakeClock } from '../support/fake-clock.js';
 const MINUTE = 60_000;
 
 describe('alarm', () => {
-  const alarm = new Alarm(false);
   const rings: number[] = [];
   const stepsBack: number[] = [];
+  let onRing: (() => void) | undefined;
+  const alarm = new Alarm(false, {
+    ring: (at) => {
+      rings.push(Date.now() - NOON.getTime());
+      told.push(at - NOON.getTime());
+      onRing?.();
+    },
+    onSetBack: (at, byMs) => {
+      stepsBack.push(byMs);
+      told.push(at - NOON.getTime());
+    },
+  });
+  /** The times that the alarm passes to its owner. */
+  const told: number[] = [];
 
   beforeEach(() => {
     useFakeClock();
     rings.length = 0;
     stepsBack.length = 0;
+    told.length = 0;
+    onRing = undefined;
   });
 
   afterEach(() => {
@@ -21,11 +36,7 @@ describe('alarm', () => {
   });
 
   function setFor(afterMs: number): void {
-    alarm.set(
-      NOON.getTime() + afterMs,
-      () => rings.push(Date.now() - NOON.getTime()),
-      (byMs) => stepsBack.push(byMs),
-    );
+    alarm.set(NOON.getTime() + afterMs);
   }
 
   it('rings once, at its time', () => {
@@ -49,6 +60,7 @@ describe('alarm', () => {
     expect(rings).toEqual([]);
     jest.advanceTimersByTime(1);
     expect(rings).toEqual([longMs]);
+    expect(told).toEqual([longMs]);
   });
 
   it('replaces an earlier time', () => {
@@ -67,13 +79,13 @@ describe('alarm', () => {
   });
 
   it('can be set again by its own ring', () => {
-    alarm.set(
-      NOON.getTime() + 1_000,
-      () => setFor(2_000),
-      () => undefined,
-    );
+    onRing = () => {
+      onRing = undefined;
+      setFor(2_000);
+    };
+    setFor(1_000);
     jest.advanceTimersByTime(MINUTE);
-    expect(rings).toEqual([2_000]);
+    expect(rings).toEqual([1_000, 2_000]);
   });
 
   describe('when the clock leaps forward', () => {
@@ -98,6 +110,7 @@ describe('alarm', () => {
       leap(-5 * MINUTE);
       jest.advanceTimersByTime(MINUTE);
       expect(stepsBack).toEqual([5 * MINUTE]);
+      expect(told).toEqual([10 * MINUTE]);
       expect(rings).toEqual([]);
       expect(jest.getTimerCount()).toBe(0);
     });
@@ -114,13 +127,9 @@ describe('alarm', () => {
   it('keeps the process alive unless unref is set', () => {
     jest.useRealTimers();
     const spy = jest.spyOn(globalThis, 'setTimeout');
-    const idle = new Alarm(true);
+    const idle = new Alarm(true, { ring: () => undefined, onSetBack: () => undefined });
     setFor(0);
-    idle.set(
-      Date.now() + MINUTE,
-      () => undefined,
-      () => undefined,
-    );
+    idle.set(Date.now() + MINUTE);
     const [kept, unreffed] = spy.mock.results.map(({ value }) => value as NodeJS.Timeout);
     spy.mockRestore();
     expect(kept!.hasRef()).toBe(true);

@@ -215,4 +215,37 @@ describe('cron expression', () => {
     expect(() => cron('0 0 25 * * *', 'UTC')).toThrow('25');
     expect(() => cron('0 0 23 * * *', 'UTC')).not.toThrow();
   });
+
+  describe('when many schedules have it', () => {
+    const shared = (source: string, timeZone: string): CronExpression =>
+      CronExpression.of(source, { timeZone, utcOffset: undefined });
+
+    it('is one object for each zone', () => {
+      const noon = shared('0 0 12 * * *', 'Europe/Berlin');
+      expect(shared('0 0 12 * * *', 'Europe/Berlin')).toBe(noon);
+      const elsewhere = shared('0 0 12 * * *', 'Asia/Tokyo');
+      const from = Date.parse('2026-01-01T00:00:00Z');
+      expect(iso([noon.next(from)!, elsewhere.next(from)!])).toEqual([
+        '2026-01-01T11:00:00.000Z',
+        '2026-01-01T03:00:00.000Z',
+      ]);
+    });
+
+    it('throws for what cannot be read, each time', () => {
+      expect(() => shared('0 0 25 * * *', 'UTC')).toThrow('25');
+      expect(() => shared('0 0 25 * * *', 'UTC')).toThrow('25');
+    });
+
+    it('is read again after a thousand others', () => {
+      const read = (): CronExpression => shared('0 0 12 1 1 *', 'UTC');
+      const first = read();
+      for (let index = 0; index < 999; index += 1)
+        shared(`${index % 60} ${Math.floor(index / 60)} 0 2 1 *`, 'UTC');
+      expect(read()).toBe(first);
+      shared('0 0 0 3 1 *', 'UTC');
+      const again = read();
+      expect(again).not.toBe(first);
+      expect(again.next(0)).toBe(first.next(0));
+    });
+  });
 });
