@@ -11,7 +11,7 @@ export interface ScheduleGrowth {
   readonly schedule: string;
   /** The number of ticks that have finished since the watch began. */
   readonly ticks: number;
-  /** The number of ticks that the figures come from, including ticks that finished while another one was measured. */
+  /** The number of ticks that the figures come from, including ticks that finished while another one was being measured. */
   readonly measuredTicks: number;
   /** The bytes that one tick leaves in memory permanently, estimated from the most recent measurements. */
   readonly bytesPerTick: number;
@@ -141,8 +141,8 @@ export class GrowthEstimates {
   }
 
   /**
-   * Returns how many bytes the ticks between two counts should have left, according to the estimates that are currently reliable
-   * (`isSure`).
+   * Returns how many bytes the ticks between two counts should have left in the heap, according to the estimates that are
+   * currently reliable (`isSure`).
    */
   expectedBytes(from: TickCounts, to: TickCounts): number {
     let bytes = 0;

@@ -18,7 +18,7 @@ export class BuildReplacement {
    * instances to inject, the wrapper, that wrapper again as the target, and the context.
    *
    * From 11.0.0 to 12.5.1, Nest calls `new wrapper.metatype(...)` or `target.metatype(...)`. The changed `metatype` returns the
-   * replacement, because Nest marks the instance as resolved too early to replace it afterward.
+   * replacement, because Nest marks the instance as resolved so early that it can't be replaced afterward.
    */
   argumentsFor([instances, wrapper, target, ...rest]: unknown[]): unknown[] {
     if (isFactory(this.wrapper)) {

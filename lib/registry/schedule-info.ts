@@ -30,8 +30,8 @@ export interface ScheduleInfo {
   /** The number of running ticks, including those of a removed schedule that had the same name. */
   readonly running: number;
   /**
-   * When the oldest running tick fired; with `forEach`, when the list fired. Undefined if nothing is running. Compare it with the
-   * current time to find a tick that hangs.
+   * When the oldest running tick fired; with `forEach`, when the library began to load the list. Undefined if nothing is running.
+   * Compare it with the current time to find a tick that hangs.
    */
   readonly runningSince: Date | undefined;
 }

@@ -48,7 +48,7 @@ export class Ownership {
     return !this.isHeld(instance, wrapper);
   }
 
-  /** Returns true for an object that a factory returns although a static provider holds it. */
+  /** Returns true for an object that a factory returned, but that a static provider holds. */
   isHeld(instance: object, wrapper: NestWrapper): boolean {
     return isFactory(wrapper) && this.statics.holds(instance);
   }

@@ -54,7 +54,7 @@ function why(links: readonly GraphProvider[], isSure: boolean, ticks: TickGraph)
 
 function instead(links: readonly GraphProvider[], ticks: TickGraph): string {
   const [{ name }, dependency] = links as [GraphProvider, GraphProvider | undefined];
-  if (dependency === undefined) return 'Call currentTick() instead of injecting it';
+  if (dependency === undefined) return 'Call currentTick() instead of injecting the tick';
   const { id, name: cause } = links.at(-1)!;
   const worker = ticks.workers.find(({ provider }) => provider.id === id);
   const schedule = worker?.schedules[0];
