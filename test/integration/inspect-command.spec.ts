@@ -405,7 +405,7 @@ describe('An application in another place', () => {
     const { code, stdout, stderr } = await runCommand(folder, ['inspect', file]);
     expect(stderr).toMatch(/^Nest cannot resolve the modules of .*app\.mjs: /);
     expect(stderr).toMatch(
-      /\nThe application uses @nestjs\/core \d+\.\d+\.\d+ \(.*\), but nestjs-scoped-worker uses \d+\.\d+\.\d+ \(.*\)\. Nest treats their classes as different providers\. Install one copy for both\. Run npm ls @nestjs\/core to see which packages install them\.\n$/,
+      /\nThe application uses @nestjs\/core \d+\.\d+\.\d+ \(.*\), but nestjs-scoped-worker uses \d+\.\d+\.\d+ \(.*\)\. Nest treats the classes of the two copies as different providers\. Install one copy for both\. Run npm ls @nestjs\/core to see which packages install them\.\n$/,
     );
     expect([code, stdout]).toEqual([2, '']);
   });
