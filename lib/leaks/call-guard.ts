@@ -15,6 +15,9 @@ export class CallGuard {
   /** Each scope has its own map, because a pool may later pass an object to another scope. */
   readonly #proxies = new WeakMap<object, object>();
 
+  /** The instances that outlive the scope, and whose calls are never refused. */
+  readonly #outliving = new WeakSet<object>();
+
   constructor(
     private readonly origin: Origin,
     private readonly refused: (call: LateCall) => void,
@@ -36,6 +39,14 @@ export class CallGuard {
   injected<T>(value: T): T {
     if (typeof value !== 'object' || value === null) return value;
     return (this.#proxies.get(value) as T | undefined) ?? value;
+  }
+
+  refusesCallsOf(instance: object): boolean {
+    return this.isClosed && !this.#outliving.has(instance);
+  }
+
+  outlives(instance: object): void {
+    this.#outliving.add(instance);
   }
 
   wrapped(instance: object, proxy: object): void {
@@ -139,7 +150,8 @@ export function guarded<T extends object>(given: T, className: string, scope: Ca
     const isHarmless = HARMLESS.has(key);
     return getOrAdd(isHarmless ? harmless : methods, method, () => {
       const apply = (target: Function, self: unknown, args: unknown[]): unknown => {
-        if (scope.isClosed && !isHarmless) throw scope.refuse(className, String(key), apply);
+        if (!isHarmless && scope.refusesCallsOf(instance))
+          throw scope.refuse(className, String(key), apply);
         return scope.injected(Reflect.apply(target, isItself(self) ? instance : self, args));
       };
       return new Proxy(method, { apply });

@@ -52,6 +52,11 @@ export class LeakWatchedScope implements WatchedScope {
     else this.follow([followed], performance.now()); // built after the scope closed
   }
 
+  outlives(instance: object): void {
+    this.#instances = this.#instances.filter(({ ref }) => ref.deref() !== instance);
+    this.calls?.outlives(instance);
+  }
+
   ending(callee: Function): void {
     this.calls?.ending(callee);
   }

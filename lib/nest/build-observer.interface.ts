@@ -19,6 +19,8 @@ export interface BuildObserver {
    * @param inject sets the injected properties now, in place of Nest. May throw.
    */
   built(instance: unknown, wrapper: NestWrapper, inject: () => void): Promise<void> | undefined;
+  /** Receives an instance from `built` that a durable provider of another context holds, so that it outlives this one. */
+  outlives(instance: object): void;
   /** Runs if the constructor or factory has thrown; Nest receives the error. */
   buildFailed(): void;
   /** Runs when Nest loads a member of a circular dependency without waiting for that load. */

@@ -2,13 +2,14 @@ import type { BuildObserver } from './build-observer.interface.js';
 import { BuildReplacement } from './build-replacement.js';
 import { contextIdOf, livesElsewhere, observerOf } from './context-id.js';
 import { HeldInstance, objectsOf } from './context-instances.js';
-import { handsOn } from './decorations.js';
+import { bare, handsOn } from './decorations.js';
 import { holdsDecorated } from './holding.js';
 import { injectionsOf } from './injections.js';
 import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
 import { constructIn, initHookOf, Preparation } from './preparation.js';
 import { isFactory } from './provider-kind.js';
 import { injectEarly, inquirerOf, takeProperties } from './resolved-properties.js';
+import { isObject } from '../util/values.js';
 
 /** Class providers whose instances have no `onScopeInit`: nothing has to wait for them. */
 const plain = new WeakSet<NestWrapper>();
@@ -33,8 +34,33 @@ export function observedBuild(injector: NestInjector, args: unknown[]): Observed
   const inquirer = wrapper.isTransient ? inquirerOf(args) : undefined;
   const places = inquirer === undefined ? [wrapper] : [wrapper, inquirer];
   // A transient of a durable provider lives as long as that provider.
-  if (places.some((place) => livesElsewhere(injector, place, contextId))) return undefined;
+  if (places.some((place) => livesElsewhere(injector, place, contextId))) {
+    leaveTo([...(args[0] as unknown[]), ...valuesOf(properties)], observer);
+    return undefined;
+  }
   return { injector, args, wrapper, contextId, observer, properties };
+}
+
+/** What was injected into a transient, by the transient, if a durable provider may turn out to hold it. */
+const injectedInto = new WeakMap<object, readonly unknown[]>();
+
+/**
+ * Tells the observer which transients a durable provider holds: those that are injected into it, and those injected into them. Nest
+ * builds them first, and its inquirers don't always lead to the durable provider.
+ */
+function leaveTo(injected: readonly unknown[], observer: BuildObserver): void {
+  for (const value of injected) {
+    const instance = bare(value);
+    const inner = isObject(instance) ? injectedInto.get(instance) : undefined;
+    if (inner === undefined) continue;
+    injectedInto.delete(instance as object);
+    observer.outlives(instance as object);
+    leaveTo(inner, observer);
+  }
+}
+
+function valuesOf(properties: readonly NestProperty[]): unknown[] {
+  return properties.map(({ instance }) => instance);
 }
 
 /** Makes the call, and reports the build to the observer. */
@@ -45,6 +71,10 @@ export async function observe(
   observer.beforeBuild(wrapper);
   const recorded = observer.recording?.add(wrapper, args[0] as unknown[], properties);
   const isCircular = wrapper.forwardRef === true;
+  const injected =
+    wrapper.isTransient && contextId.getParent !== undefined
+      ? [...(args[0] as unknown[]), ...valuesOf(properties)]
+      : undefined;
   const isPassedOn = (made: unknown): boolean =>
     isFactory(wrapper) &&
     (handsOn(made, args[0] as unknown[]) || isHeldByDurable(injector, made, wrapper, contextId));
@@ -69,6 +99,9 @@ export async function observe(
     throw error;
   }
   if (recorded !== undefined) recorded.instance = instance;
+  const own = bare(instance);
+  if (injected !== undefined && isObject(own) && !injectedInto.has(own))
+    injectedInto.set(own, injected);
   const isInitialized = typeof initHookOf(instance as object) === 'function';
   if (!isInitialized && !isFactory(wrapper)) plain.add(wrapper);
   const built = replacement === undefined ? instance : replacement.behind(instance);

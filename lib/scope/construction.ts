@@ -219,6 +219,12 @@ export class Construction implements BuildObserver {
     return ready;
   }
 
+  outlives(made: object): void {
+    const instance = this.watch?.bare(made) ?? made;
+    this.disposal.forget(instance);
+    this.watch?.outlives(instance);
+  }
+
   buildFailed(): void {
     this.#builds -= 1;
     this.#hasFailed = true;

@@ -93,6 +93,14 @@ export class Disposal {
     return true;
   }
 
+  /** Removes an instance that outlives the scope. The instance stays claimed, so that no other scope disposes it either. */
+  forget(instance: object): void {
+    const entries = this.#entries.filter((entry) => entry.instance !== instance);
+    if (entries.length === this.#entries.length) return;
+    this.#entries = entries;
+    this.built -= 1;
+  }
+
   defer(call: () => unknown): void {
     const cleanup = { instance: undefined, method: 'scope.defer', disposer: call };
     this.#entries.push({ cleanup, hooked: undefined, instance: undefined });

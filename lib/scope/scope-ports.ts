@@ -149,6 +149,8 @@ export interface WatchedScope {
   handedOut(handle: object, scope: ProviderScope): void;
   /** Called when an instance that the scope owns has been built. */
   built(instance: object, wrapper: NestWrapper): void;
+  /** Called for an instance from `built` that outlives the scope. */
+  outlives(instance: object): void;
   /** Called by `callee` when the scope starts to close, on the stack of the code that closes the scope. */
   ending(callee: Function): void;
   /** Called when the scope has closed. */
