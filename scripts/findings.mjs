@@ -21,6 +21,10 @@ function findingsInCode() {
     ([, kind, number, severity]) => {
       const text = descriptions.get(kind);
       if (text === undefined) throw new Error(`FindingKind does not describe ${kind}.`);
+      if (!text.endsWith('.'))
+        throw new Error(
+          `The description of ${kind} in FindingKind ends early: indent each line by 3.`,
+        );
       return { kind, number, severity, text: `${text[0].toUpperCase()}${text.slice(1)}` };
     },
   );

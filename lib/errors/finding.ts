@@ -65,7 +65,7 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `module-not-imported`: the application has workers but doesn't import `ScopedWorkerModule`, so none of them run. Only the
  *   inspector reports this.
  * - `message-handler-scoped`: another library calls a request-scoped class for each job, message or event, and nothing disposes
- * its instances. The severity is only `info` if the class is always constructed and nothing in its dependency tree has a disposer
+ *   its instances. The severity is only `info` if the class is always constructed and nothing in its dependency tree has a disposer
  *   or a scope hook.
  * - `worker-run-elsewhere`: another library calls methods of a class marked `@ScopedWorker()`. The decorator has no effect on
  *   these calls.

@@ -62,7 +62,7 @@ export class ScopedWorkerEvents {
   }
 
   /**
-   * Works like `emit`, but for callers that await the listeners. The listeners run as part of the calling work.
+   * Works like `emit`, but for callers that await the listeners. The listeners run as part of the caller's work.
    *
    * @internal
    * @returns the pending promises of the listeners; they never reject.

@@ -32,7 +32,7 @@ export function inspectNestJobs(
       jobs.handlers.map((handler) => inspectJob(jobs, handler, fateOfSingleton(jobs), from)),
     ),
     ...skipped
-      .filter(({ runBy }) => runBy === undefined) // the others are listed with the singleton
+      .filter(({ runBy }) => runBy === undefined) // the others are listed with the singleton that runs them
       .flatMap((jobs) =>
         jobs.handlers.map((handler) => {
           const name = handlerName(jobs.workerClass, handler);
@@ -91,8 +91,8 @@ const UNREADABLE = { due: 'invalid', timeZone: undefined } as const;
 const NO_START = "Nest throws at start-up, so the application doesn't start.";
 
 /**
- * Returns why `@nestjs/schedule` throws for a job at start-up; undefined if it doesn't. That package reads the timing of every cron
- * job, even a disabled one, and then starts the enabled ones. It passes every period and delay to Node unchecked.
+ * Returns why `@nestjs/schedule` throws for a job at start-up; undefined if it doesn't. That package reads the timing of every
+ * cron job, even a disabled one, and then starts the enabled ones. It passes every period and delay to Node unchecked.
  */
 function refusalOf(
   { decorator, when, options }: NestJobs['handlers'][number],

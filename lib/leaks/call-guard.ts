@@ -95,8 +95,8 @@ function framesOf(stack: unknown): string {
 }
 
 /**
- * Methods that are harmless after a scope has closed. Loggers, operators, second disposals and code that removes listeners may
- * call them. `fetch` removes a listener in a finalizer, where an error would end the process.
+ * Methods that are harmless after a scope has closed. Loggers, JavaScript operators, second disposals and code that removes
+ * listeners may call them. `fetch` removes a listener in a finalizer, where an error would end the process.
  */
 const HARMLESS: ReadonlySet<PropertyKey> = new Set<PropertyKey>([
   'toString',

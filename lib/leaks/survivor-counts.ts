@@ -76,7 +76,10 @@ export class SurvivorCounts {
     }
   }
 
-  /** Returns the same group even if all its instances were collected, so that a cache of one entry isn't reported on every tick. */
+  /**
+   * Returns the existing group even if all its instances have been collected, so that a cache of one entry isn't reported on every
+   * tick.
+   */
   private groupOf(schedule: string | undefined, className: string): Group {
     const key = JSON.stringify([schedule ?? null, className]);
     return getOrAdd(this.#groups, key, () => ({

@@ -5,7 +5,7 @@ const SURE_ERRORS = 2;
 
 /**
  * Returns the average of the figures, in bytes, and whether it is certainly above zero. Leaves out the figure farthest from the
- * median: V8 sometimes takes or returns a page during a tick, and that figure outweighs all others.
+ * median: V8 sometimes takes or returns a page during a tick, and the resulting figure outweighs all others.
  */
 export function summaryOf(figures: readonly number[]): { mean: number; isSure: boolean } {
   const kept = withoutFarthest(figures);

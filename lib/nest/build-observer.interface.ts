@@ -3,7 +3,7 @@ import type { BuildRecording } from './plan/build-recording.js';
 
 /** Observes what Nest builds under one context id. */
 export interface BuildObserver {
-  /** Identifies the observer without referring to it. */
+  /** Identifies the observer without keeping a reference to it. */
   readonly key: object;
   /** Records the builds; undefined if no plan is compiled from them. */
   readonly recording: BuildRecording | undefined;

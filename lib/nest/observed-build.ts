@@ -45,8 +45,8 @@ export function observedBuild(injector: NestInjector, args: unknown[]): Observed
 const injectedInto = new WeakMap<object, readonly unknown[]>();
 
 /**
- * Tells the observer which transients a durable provider holds: those that are injected into it, and those injected into them. Nest
- * builds them first, and its inquirers don't always lead to the durable provider.
+ * Reports to the observer which transients a durable provider holds: those that are injected into it, and those injected into
+ * them. Nest builds them first, and its inquirers don't always lead to the durable provider.
  */
 function leaveTo(injected: readonly unknown[], observer: BuildObserver): void {
   for (const value of injected) {

@@ -56,13 +56,13 @@ export interface ScopedWorkerModuleOptions {
    * Hooks around every attempt of every tick, the first hook outermost: `(tick, next) => cls.run(() => next())`. `next()` settles
    * when the scope is disposed, and rejects with the error of an attempt that didn't succeed.
    *
-   * If a hook throws before it calls `next()`, the attempt fails in the `open` phase; if it throws later, in the `around` phase. In
-   * both cases, the library doesn't acknowledge the message of a consumer.
+   * If a hook throws before it calls `next()`, the attempt fails in the `open` phase; if it throws later, in the `around` phase.
+   * In both cases, the library doesn't acknowledge the message of a consumer.
    */
   readonly around?: readonly AroundHook[];
   /**
    * Runs global guards, interceptors, pipes and filters (such as `app.useGlobalGuards()` and `APP_GUARD`) around handlers too.
-   * Enhancers on a worker or on a handler run in any case, except for adopted handlers, which run without enhancers. Most global
+   * Enhancers on a worker or on a handler always run, except on adopted handlers, which run without enhancers. Most global
    * enhancers are written for HTTP requests: check `context.getType() === 'scoped-worker'` to recognize a tick.
    *
    * @defaultValue false
@@ -71,7 +71,8 @@ export interface ScopedWorkerModuleOptions {
   /**
    * Decides how the providers of a scope are built. With `'compiled'`, Nest builds them the first two times. After that, a plan
    * repeats what Nest did: the same calls, in the same order, with the same arguments. Nest still builds what a plan can't repeat,
-   * and the inspector shows the reason. With `'nest'`, Nest builds them every time. A handler's `resolution` overrides this option.
+   * and the inspector shows the reason. With `'nest'`, Nest builds them every time. A handler's `resolution` overrides this
+   * option.
    *
    * @defaultValue 'compiled'
    */

@@ -12,7 +12,9 @@ export interface LongRunning {
 
 /** Work that the shutdown waits for. `Drain` collects the stragglers. */
 export interface Straggler {
-  /** The name for the log, such as `ReportWorker.send (tick-1)`; undefined if another, named straggler includes this work. */
+  /**
+   * The name for the log, such as `ReportWorker.send (tick-1)`; undefined if another straggler that has a name includes this work.
+   */
   readonly name: string | undefined;
   /** True if the work usually stops immediately, so that the log doesn't have to say that the shutdown waits for it. */
   readonly isBrief?: boolean;

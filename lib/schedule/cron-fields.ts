@@ -23,7 +23,7 @@ export class CronFields {
   readonly #days: number;
   readonly #months: number;
   readonly #weekdays: number;
-  /** True if both day fields are restricted: it is then enough if either matches, as in Vixie cron. */
+  /** True if both day fields are restricted: a day then matches if either field does, as in Vixie cron. */
   readonly #isEitherDay: boolean;
 
   constructor({ second, minute, hour, dayOfMonth, month, dayOfWeek }: CronFieldValues) {

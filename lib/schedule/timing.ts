@@ -80,7 +80,7 @@ export function neverDueTiming(kind: ScheduleKind): Timing {
   return { kind, expression: undefined, everyMs: undefined, timeline: NEVER_DUE, isOff: false };
 }
 
-/** Returns the expression, or the problem with it. A bad zone is reported with the other options. */
+/** Returns the expression, or the problem with it. A bad zone is reported with the problems of the other options. */
 function readCron(when: unknown, zone: CronZone, canBeOff: boolean): CronExpression | string {
   const fields = "write five fields, or six with the seconds first, such as '0 */5 * * * *'";
   const help = canBeOff ? `${fields}, or '-' to disable the schedule` : fields;

@@ -113,9 +113,10 @@ export class Disposal {
   }
 
   /**
-   * Calls the `onScopeCommit` hooks, newest first, so that a dependent commits into its dependency before the dependency commits.
-   * If a hook throws, its provider is rolled back together with every provider that hasn't committed: those later in this order,
-   * and earlier ones without `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold its connection.
+   * Calls the `onScopeCommit` hooks, newest first, so that a dependent's hook can still write through its dependency before the
+   * dependency commits. If a hook throws, its provider is rolled back together with every provider that hasn't committed: those
+   * later in this order, and earlier ones without `onScopeCommit`. A transaction whose COMMIT failed may still be open and hold
+   * its connection.
    */
   async commit(): Promise<CommitEnd> {
     const hooked = this.hooked();

@@ -119,7 +119,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
    * Releases the connection.
    *
    * @throws Error if successful work left a transaction or a stream open, because its changes or unread rows are lost. Also throws
-   * the error of a subscriber that was called after the COMMIT: that error must not undo or repeat the committed work.
+   * the error of a subscriber that was called after the COMMIT: that error must not cause the committed work to be undone or
+   * repeated.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.isOver = true;

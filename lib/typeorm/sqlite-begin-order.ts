@@ -41,7 +41,7 @@ export class BeginOrder {
    * Calls `begin` once no other transaction is beginning. Throws an error if another one is still beginning after
    * `LONGEST_TURN_MS`: a subscriber of the other transaction may be waiting for this one.
    *
-   * @param signal when it has been aborted by the end of the wait, `begin` isn't called.
+   * @param signal if it is aborted before the wait ends, `begin` isn't called.
    */
   async begin(begin: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const around = beginning.getStore() ?? [];

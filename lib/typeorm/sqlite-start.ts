@@ -154,7 +154,7 @@ export class SqliteStart {
       return startAround.run(this, () => this.inFlight(begin));
     });
     const end = (): undefined => undefined; // the caller receives the error
-    // A subscriber may make a transaction that is beginning wait for a later one.
+    // Because of a subscriber, a transaction that is beginning may be waiting for a later one.
     const timeout = setTimeout(LONGEST_TURN_MS, undefined, { ref: false });
     this.#last = Promise.race([begun.then(end, end), timeout]);
     return begun;

@@ -237,7 +237,7 @@ export class WriteLock {
     if (first === undefined) return;
     stopWaiting(first);
     first.resolve(this.begin(first.writer));
-    // With the new turn, some of the waiting writers may now wait for themselves; for the others, the time limit starts again.
+    // With the new turn, some of the waiting writers may now be waiting for themselves; for the others, the time limit starts again.
     const awaited = this.awaitedLocks();
     for (const waiter of this.#waiting) {
       const refusal = waiter.inContext?.(() => this.refusalOfWaiter(awaited));

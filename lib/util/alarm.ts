@@ -8,7 +8,7 @@ export interface AlarmOwner {
 
 /**
  * A timer that follows the wall clock: it reads the clock at least once a minute. The alarm handles three cases that `setTimeout`
- * gets wrong: a wait over 2^31-1 ms, a machine that slept, and a clock that was set.
+ * gets wrong: a wait over 2^31-1 ms, a machine that slept, and a clock that was changed.
  *
  * There may be thousands of alarms, so an alarm creates no closures.
  */
@@ -25,7 +25,9 @@ export class Alarm {
     private readonly owner: AlarmOwner,
   ) {}
 
-  /** Returns an alarm that rings after `delayMs`. If the clock is set back in the meantime, the rest of the wait stays the same. */
+  /**
+   * Returns an alarm that rings after `delayMs`. If the clock is set back in the meantime, the rest of the wait stays the same.
+   */
   static after(delayMs: number, unref: boolean, ring: () => void): Alarm {
     const onSetBack = (at: number, byMs: number): void => alarm.set(at - byMs);
     const alarm = new Alarm(unref, { ring, onSetBack });

@@ -33,8 +33,8 @@ const RULES: readonly ((ticks: TickGraph) => Finding[])[] = [
 ];
 
 /**
- * Kinds whose allowances start-up can't report as unused. The first two are found only when a tick runs. The third depends on the
- * files and applications that the process loads, which differ in tests.
+ * Kinds for which start-up can't report an allowance as unused. The first two are found only when a tick runs. The third depends
+ * on the files and applications that the process loads, which differ in tests.
  */
 const FOUND_ELSEWHERE = [
   'shared-by-factory',

@@ -5,7 +5,7 @@ import { ScopedTimeout, ScopedWorker, ScopedWorkerEvents } from '../../lib/index
 import { closeApps, startApp } from '../support/app.js';
 import { RequestScoped, Transient } from '../support/probes.js';
 
-/** Closed by whoever owns it, once. */
+/** Its owner closes it, once. */
 class Closeable {
   closed = 0;
 
@@ -256,7 +256,7 @@ describe('A transient inside a durable provider', () => {
     for (let tick = 0; tick < 3; tick += 1)
       expect((await registry.run('Reader.read')).value).toEqual([true, true]);
 
-    // Nest 11.0 gives both the same socket in the tick that builds the durable provider.
+    // In Nest 11.0, both share a socket in the tick that builds the durable provider.
     expect(own.slice(1).map(({ closed }) => closed)).toEqual([1, 1]);
   });
 });

@@ -19,7 +19,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * Loads and inspects the application in a child process. The parent reports a child that exits, waits forever, blocks or
- * crashes, and kills the child after its answer. The child's output goes to stderr.
+ * crashes, and kills the child once it has answered. The child's output goes to stderr.
  *
  * @throws {CannotInspect} if the child refuses the request, or doesn't answer.
  */

@@ -8,7 +8,7 @@ import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 /** The entry that Nest finds when it looks up the provider of a step under the context id. */
 type ToldHost = { -readonly [Key in keyof NestInstanceHost]: NestInstanceHost[Key] } & {
   isConstructorCalled?: boolean;
-  /** Lets code that waits for the instance continue. If called with an error, makes that code throw the error. */
+  /** Resumes the code that waits for the instance. If called with an error, makes that code throw the error. */
   settle?: (error?: unknown) => void;
 };
 

@@ -11,8 +11,9 @@ type Purpose = 'yes' | 'likely' | 'no';
 /**
  * Reports a controller that is request-scoped only because of providers that are for workers, and not by its own declaration. A
  * provider is for workers if it is a worker, injects the tick, or is built on the scoped providers of this library. A provider
- * that workers inject and controllers don't is only probably for workers, so the severity is then `info`. A provider that reads
- * the request is for requests. Gateways are reported with the other classes that receive messages, as `message-handler-scoped`.
+ * that workers inject and controllers don't is only likely to be for workers, so the severity is then `info`. A provider that
+ * reads the request is for requests. Gateways are reported with the other classes that receive messages, as
+ * `message-handler-scoped`.
  */
 export function controllerRebuilt(ticks: TickGraph): Finding[] {
   const controllers = ticks.graph.providers.filter(({ place }) => place === 'controller');
