@@ -20,6 +20,7 @@ import type {
   OpenLazyModuleLoader,
   OpenModuleRef,
 } from './nest-types.js';
+import { SocketServers } from './socket-servers.js';
 import { refuseEarlyLifetimes, refuseUnknownInjector } from './supported-nest.js';
 
 /** A provider, controller or injectable, with its module. */
@@ -49,6 +50,7 @@ export class NestInside extends Application {
   readonly #moduleAdded: (() => void)[] = [];
 
   private readonly modulesContainer: ModulesContainer;
+  readonly #sockets: SocketServers | undefined;
 
   constructor(
     modulesContainer: ModulesContainer,
@@ -59,6 +61,8 @@ export class NestInside extends Application {
     super();
     // An injected object may be a proxy, on which the methods of a Map throw.
     this.modulesContainer = this.container?.getModules?.() ?? modulesContainer;
+    const config = this.container?.applicationConfig;
+    this.#sockets = config && new SocketServers(config);
     this.watchModules();
     this.watchLazyLoads(lazyModuleLoader as unknown as OpenLazyModuleLoader);
   }
@@ -157,9 +161,16 @@ export class NestInside extends Application {
   async closeApplication(): Promise<void> {
     const container = this.container as unknown as NestContainer;
     const adapter = this.httpAdapterHost?.httpAdapter;
+    const sockets = this.#sockets;
     const { transports } = this;
     class ClosingContext extends NestApplicationContext {
+      /** From Nest 12 on, called before the first hook. */
+      protected override prepareClose(): Promise<void> {
+        return Promise.resolve(adapter?.beforeClose?.());
+      }
+
       protected override async dispose(): Promise<void> {
+        await sockets?.close(); // first, because the HTTP server waits for its upgraded connections
         await adapter?.close();
         await Promise.all(transports.map((transport) => transport.close()));
       }

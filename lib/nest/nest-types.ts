@@ -101,7 +101,22 @@ export interface OpenContainer {
   readonly contextOptions?: { readonly instrument?: { readonly instanceDecorator?: unknown } };
   /** The same options; also present in 11.0. */
   readonly _contextOptions?: { readonly preview?: boolean };
+  readonly applicationConfig?: OpenApplicationConfig;
   getModules?(): ModulesContainer;
+}
+
+/** The part of Nest's `ApplicationConfig` that this library reads and changes. */
+export interface OpenApplicationConfig {
+  /** Called by `app.useWebSocketAdapter()`, and by Nest itself if a gateway needs an adapter and the application has not set one. */
+  setIoAdapter(adapter: SocketAdapter): void;
+  getIoAdapter(): SocketAdapter | null | undefined;
+}
+
+/** The part of a `WebSocketAdapter` that this library uses. */
+export interface SocketAdapter {
+  create(...given: unknown[]): unknown;
+  close(server: unknown): unknown;
+  dispose?(): unknown;
 }
 
 export type { ContextId, ModuleRef };

@@ -1,4 +1,4 @@
-import { describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   Injectable,
   Module,
@@ -12,6 +12,7 @@ import {
   ScopedWorker,
   ScopedWorkerModule,
 } from '../../lib/index.js';
+import { replaceExit, restoreExit } from '../support/exit.js';
 import { gate } from '../support/gate.js';
 
 // This release of @nestjs/microservices cannot be loaded beside Nest 11.
@@ -43,6 +44,8 @@ function burn(ms: number): void {
 }
 
 onNest12('A microservice', () => {
+  restoreExit();
+
   it('[D2] has resolved app.listen() before a first tick burns 300 ms of CPU', async () => {
     const order: string[] = [];
     const burnt = gate();
@@ -68,11 +71,7 @@ onNest12('A microservice', () => {
 
   describe.each(['alone', 'in a hybrid application'])('%s', (kind) => {
     it("[D13] closes its transport when 'stop-app' closes the application, as app.close() does", async () => {
-      const exited = gate<unknown>();
-      const exit = jest
-        .spyOn(process, 'exit')
-        .mockImplementation(((code: unknown) => exited.open(code)) as never);
-      const { exitCode } = process;
+      const exited = replaceExit();
       const order: string[] = [];
       @ScopedWorker()
       class Failing {
@@ -103,9 +102,7 @@ onNest12('A microservice', () => {
         await app.startAllMicroservices();
         await app.init();
       }
-      await exited.opened;
-      process.exitCode = exitCode;
-      exit.mockRestore();
+      await exited;
       expect(order).toEqual(['destroyed', 'transport closed', 'shut down']);
     });
   });
