@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import type { QueryRunner } from 'typeorm';
 import { BeginOrder } from './sqlite-begin-order.js';
@@ -16,6 +17,9 @@ import {
 import type { WriteTurn } from './sqlite-write-lock.js';
 
 const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
+
+/** The query runner inside whose open transaction another one is beginning, in the current async context. */
+const beginningInside = new AsyncLocalStorage<SqliteAppRunner>();
 
 /**
  * A query runner of the application's data source. It writes and begins transactions on the application's own connection. While
@@ -39,6 +43,8 @@ export class SqliteAppRunner extends SqliteRunner {
   #users = 0;
   /** The number of `manager.transaction()` calls on the query runner, and of users inside its transaction, that haven't ended. */
   #inner = 0;
+  /** The number of users inside the transaction that haven't released the query runner; undefined if there haven't been any. */
+  #lent: number | undefined;
   /**
    * True if the owner released the query runner before its transaction ended: unawaited code inside the transaction may still
    * be running.
@@ -93,8 +99,7 @@ export class SqliteAppRunner extends SqliteRunner {
           if (this.#isMigrationLost) await this.endMigration();
           return release();
         }
-        if (this.isAround) this.endInner();
-        this.countDown();
+        this.countRelease();
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside the transaction, TypeORM's calls that share this query runner release it too.
         this.#isLeft ||= this.isWriting && !this.isAround;
@@ -117,12 +122,29 @@ export class SqliteAppRunner extends SqliteRunner {
 
   /** Returns the query runner to code inside its transaction. */
   handOutInside(): QueryRunner {
-    if (this.isOwned) this.#inner += 1; // otherwise, no release is counted
+    if (this.isOwned) {
+      this.#inner += 1; // otherwise, no release is counted
+      this.#lent = (this.#lent ?? 0) + 1;
+    }
     return this.handOut();
   }
 
+  private countRelease(): void {
+    if (this.isAround) {
+      if (this.#lent === 0) return; // a user inside the transaction has released the query runner twice
+      if (this.#lent !== undefined) this.#lent -= 1;
+      this.endInner();
+    }
+    this.countDown();
+  }
+
   private async startInOrder(start: () => Promise<void>): Promise<void> {
-    if (this.isAround) return this.#begins.beginInside(start);
+    if (this.isAround) {
+      // The open transaction may end before TypeORM sends the BEGIN of this one.
+      return this.#begins.beginInside(() =>
+        this.depth > 0 ? beginningInside.run(this, start) : start(),
+      );
+    }
     if (this.app.lock.isHeldByCaller) return start(); // the transaction that is beginning may wait for this code
     this.#pending += 1;
     try {
@@ -134,6 +156,8 @@ export class SqliteAppRunner extends SqliteRunner {
 
   /** Keeps a release from ending the transaction while an unawaited inner transaction still uses the query runner. */
   async keepFor<T>(inner: () => Promise<T>): Promise<T> {
+    // A query runner can be used again after it was released; then no release ends its transaction.
+    const isReused = this.#users === 0 && this.isWriting;
     this.#users += 1;
     this.#inner += 1;
     try {
@@ -142,7 +166,7 @@ export class SqliteAppRunner extends SqliteRunner {
       this.endInner();
       this.countDown();
       // The inner transaction may have begun after the release: TypeORM then counts a transaction that it can no longer end.
-      if (this.isOwned && this.#users === 0) this.#isLeft ||= this.isWriting;
+      if (this.isOwned && this.#users === 0 && !isReused) this.#isLeft ||= this.isWriting;
       await this.endIfLeft();
     }
   }
@@ -235,7 +259,8 @@ export class SqliteAppRunner extends SqliteRunner {
     const isEnd = effectOnTransaction(statement) === 'end';
     if (isEnd) this.#isEnding = true;
     if (isEnd && this.#begins.isBeginningInside) this.#cut = lateText(this.file);
-    if (isInner && this.#isEnding) throw new Error(lateText(this.file));
+    if (isInner ? this.#isEnding : begins(statement) && beginningInside.getStore() === this)
+      throw new Error(lateText(this.file));
     if (signal !== undefined) owner.#pending += 1;
     const sent = owner.inOrder<unknown>(async () => {
       if (owner !== this && owner !== this.app.unowned) return ROUTE_AGAIN;
@@ -258,7 +283,8 @@ export class SqliteAppRunner extends SqliteRunner {
     // These checks come last, because the data source may have been destroyed during a wait.
     if (this.#cut !== undefined && this.app.isConnected && !this.hasTransaction())
       throw new Error(this.#cut);
-    if (beginsInside(statement) && !this.hasTransaction()) throw new Error(lateText(this.file));
+    if (beginsInside(statement) && !this.hasTransaction())
+      throw new Error(this.#cut ?? lateText(this.file));
   }
 
   readonly label = 'the application';
@@ -273,6 +299,7 @@ export class SqliteAppRunner extends SqliteRunner {
     super.endTurn();
     this.#isEnding = false;
     this.#isLeft = false;
+    this.#lent = undefined;
     this.app.leaveTo(this);
   }
 

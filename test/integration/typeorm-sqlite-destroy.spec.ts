@@ -247,6 +247,33 @@ describe('A scope on an SQLite file whose data source is destroyed', () => {
     expect(file.committed()).toEqual(['later']);
   });
 
+  it.each([false, true])(
+    'lets no transaction begin inside an open one (initialized again: %j)',
+    async (isAgain) => {
+      await start(true);
+      const [inside, end] = [gate(), gate()];
+      const refused = gate<Error>();
+      const failed = dataSource.transaction(async (manager) => {
+        await manager.save(Note, { text: 'lost' });
+        inside.open();
+        await end.opened;
+        await manager
+          .transaction((inner) => inner.save(Note, { text: 'rest' }))
+          .catch(refused.open);
+      });
+      await inside.opened;
+      await dataSource.destroy();
+      if (isAgain) await dataSource.initialize();
+      end.open();
+
+      expect((await refused.opened).message).toContain(CUT);
+      await failed.catch(() => undefined);
+      if (!isAgain) await dataSource.initialize();
+      await dataSource.getRepository(Note).save({ text: 'later' });
+      expect(file.committed()).toEqual(['later']);
+    },
+  );
+
   it('leaves the turn to another data source only when its connections are closed', async () => {
     const opening = gate();
     let isSlow = false;

@@ -887,6 +887,94 @@ describe('Writers of one SQLite file', () => {
       expect(test.log.of('warn')).toEqual([]);
     });
 
+    it('is not ended by a query runner that is released twice inside of it, nor by an inner transaction afterwards', async () => {
+      await start();
+      const helper = async (): Promise<void> => {
+        const runner = dataSource.createQueryRunner();
+        try {
+          await runner.manager.count(Note);
+          await runner.release();
+        } finally {
+          await runner.release();
+        }
+      };
+      const runner = dataSource.createQueryRunner();
+      await runner.startTransaction();
+      await runner.manager.save(Note, { text: 'one' });
+      await runner.manager.transaction(async (manager) => {
+        await helper();
+        await manager.save(Note, { text: 'two' });
+      });
+      await runner.manager.save(Note, { text: 'three' });
+      await runner.commitTransaction();
+      await runner.release();
+      await dataSource.transaction(async (manager) => {
+        await helper();
+        await manager.transaction((inner) => inner.save(Note, { text: 'four' }));
+        await manager.save(Note, { text: 'five' });
+      });
+
+      expect(file.committed()).toEqual(['five', 'four', 'one', 'three', 'two']);
+      expect(test.log.of('warn')).toEqual([]);
+    });
+
+    it('is not ended by an inner transaction if its query runner was released before it began', async () => {
+      await start();
+      const runner = dataSource.createQueryRunner();
+      await runner.release();
+      await runner.startTransaction();
+      await runner.manager.save(Note, { text: 'outer' });
+      await runner.manager.transaction((manager) => manager.save(Note, { text: 'inner' }));
+      await runner.commitTransaction();
+
+      expect(file.committed()).toEqual(['inner', 'outer']);
+      expect(test.log.of('warn')).toEqual([]);
+    });
+
+    describe.each(['without a subscriber', 'with a subscriber that waits'])('%s', (kind) => {
+      @EventSubscriber()
+      class Waiting implements EntitySubscriberInterface {
+        async beforeTransactionStart(): Promise<void> {
+          if (kind.startsWith('with a')) await turn();
+        }
+      }
+
+      it.each(WAYS)(
+        'frees the turn if %s begins, without await, while it is ending',
+        async (way) => {
+          await start({ subscribers: [Waiting] });
+          const outcomes = new Set<unknown>();
+          // The number of microtasks decides at which step of the COMMIT the inner transaction begins.
+          for (let steps = 0; steps < 70; steps += 1) {
+            const go = turn();
+            let inner!: Promise<unknown>;
+            await dataSource.transaction(async (manager) => {
+              await manager.insert(Note, { text: `outer ${steps}` });
+              inner = go.then(async () => {
+                for (let step = 0; step < steps; step += 1) await Promise.resolve();
+                await begin(way, manager, (own) => own.insert(Note, { text: `inner ${steps}` }));
+              });
+              inner = inner.then(
+                () => 'committed',
+                (error: Error) => error.message.replace(/ on \S+,.*/, ''),
+              );
+              await go;
+            });
+            outcomes.add(await inner);
+            await plain.insert({ text: `later ${steps}` });
+            const committed = new Set(file.committed());
+            expect(committed).toContain(`outer ${steps}`);
+            expect(committed).toContain(`later ${steps}`);
+            expect(committed.has(`inner ${steps}`)).toBe((await inner) === 'committed');
+          }
+          outcomes.delete('committed');
+          outcomes.delete('The library refused to begin a transaction');
+          expect([...outcomes]).toEqual([]);
+          expect(test.log.of('warn')).toEqual([]);
+        },
+      );
+    });
+
     it.each<[string, (runner: QueryRunner) => Promise<unknown>]>([
       ['save()', (runner) => runner.manager.save(Note, { text: 'written' })],
       [
