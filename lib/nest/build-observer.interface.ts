@@ -19,7 +19,13 @@ export interface BuildObserver {
    * @param inject sets the injected properties now, in place of Nest. May throw.
    */
   built(instance: unknown, wrapper: NestWrapper, inject: () => void): Promise<void> | undefined;
-  /** Receives an instance from `built` that a durable provider of another context holds, so that it outlives this one. */
+  /**
+   * Receives a transient that was built for a durable provider of another context.
+   *
+   * @param isAwaited returns true while that provider is being built.
+   */
+  lent(instance: object, wrapper: NestWrapper, isAwaited: () => boolean): void;
+  /** Receives an instance from `built` or `lent` that a durable provider of another context holds, so that it outlives this one. */
   outlives(instance: object): void;
   /** Runs if the constructor or factory has thrown; Nest receives the error. */
   buildFailed(): void;

@@ -104,6 +104,11 @@ export async function quiesce(
   }
 }
 
+/** Returns true while an instance of a provider is being built under a context id. */
+export function isBeingBuilt(wrapper: NestWrapper, contextId: ContextId): boolean {
+  return buildsInFlight([wrapper], contextId).length > 0;
+}
+
 /** Returns the promises of the instances that are being built under a context id. */
 function buildsInFlight(
   wrappers: readonly NestWrapper[],

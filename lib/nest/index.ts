@@ -8,6 +8,7 @@ export {
   REQUEST_CONTEXT_ID,
 } from './context-id.js';
 export { bare, bareProperties, isSameObject } from './decorations.js';
+export { leaveToDurable } from './durable-holdings.js';
 export { Enhancers } from './enhancers.js';
 export { enhancerClasses } from './enhancer-metadata.js';
 export {

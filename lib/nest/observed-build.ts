@@ -2,14 +2,20 @@ import type { BuildObserver } from './build-observer.interface.js';
 import { BuildReplacement } from './build-replacement.js';
 import { contextIdOf, livesElsewhere, observerOf } from './context-id.js';
 import { HeldInstance, objectsOf } from './context-instances.js';
-import { bare, handsOn } from './decorations.js';
+import { handsOn } from './decorations.js';
+import {
+  followDurable,
+  followHeld,
+  injectedBy,
+  mayBeHeld,
+  noteTransient,
+} from './durable-holdings.js';
 import { holdsDecorated } from './holding.js';
 import { injectionsOf } from './injections.js';
 import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
 import { constructIn, initHookOf, Preparation } from './preparation.js';
 import { isFactory } from './provider-kind.js';
 import { injectEarly, inquirerOf, takeProperties } from './resolved-properties.js';
-import { isObject } from '../util/values.js';
 
 /** Class providers whose instances have no `onScopeInit`: nothing has to wait for them. */
 const plain = new WeakSet<NestWrapper>();
@@ -22,6 +28,10 @@ export interface ObservedBuild {
   readonly contextId: ContextId;
   readonly observer: BuildObserver;
   readonly properties: NestProperty[];
+  /** True for a durable provider, or a transient that depends on one: Nest stores the instance under the strategy's context id. */
+  readonly isDurable: boolean;
+  /** The durable provider that the instance, a transient, is built for. */
+  readonly holder: NestWrapper | undefined;
 }
 
 /** Returns the build that a call with these arguments makes; undefined if the build belongs to no scope of this library. */
@@ -31,50 +41,34 @@ export function observedBuild(injector: NestInjector, args: unknown[]): Observed
   if (contextId === undefined || observer === undefined) return undefined;
   const wrapper = args[1] as NestWrapper;
   const properties = takeProperties(contextId, wrapper);
+  const isDurable = livesElsewhere(injector, wrapper, contextId);
   const inquirer = wrapper.isTransient ? inquirerOf(args) : undefined;
-  const places = inquirer === undefined ? [wrapper] : [wrapper, inquirer];
-  // A transient of a durable provider lives as long as that provider.
-  if (places.some((place) => livesElsewhere(injector, place, contextId))) {
-    leaveTo([...(args[0] as unknown[]), ...valuesOf(properties)], observer);
-    return undefined;
-  }
-  return { injector, args, wrapper, contextId, observer, properties };
-}
-
-/** What was injected into a transient, by the transient, if a durable provider may turn out to hold it. */
-const injectedInto = new WeakMap<object, readonly unknown[]>();
-
-/**
- * Reports to the observer which transients a durable provider holds: those that are injected into it, and those injected into
- * them. Nest builds them first, and its inquirers don't always lead to the durable provider.
- */
-function leaveTo(injected: readonly unknown[], observer: BuildObserver): void {
-  for (const value of injected) {
-    const instance = bare(value);
-    const inner = isObject(instance) ? injectedInto.get(instance) : undefined;
-    if (inner === undefined) continue;
-    injectedInto.delete(instance as object);
-    observer.outlives(instance as object);
-    leaveTo(inner, observer);
-  }
-}
-
-function valuesOf(properties: readonly NestProperty[]): unknown[] {
-  return properties.map(({ instance }) => instance);
+  const holder = inquirer && livesElsewhere(injector, inquirer, contextId) ? inquirer : undefined;
+  return { injector, args, wrapper, contextId, observer, properties, isDurable, holder };
 }
 
 /** Makes the call, and reports the build to the observer. */
-export async function observe(
+export function observe(
+  build: ObservedBuild,
+  instantiate: (args: unknown[]) => Promise<unknown>,
+): Promise<unknown> {
+  const { args, properties, isDurable, holder } = build;
+  if (!isDurable && holder === undefined) return observeOwn(build, instantiate);
+  const injected = injectedBy(args, properties);
+  // A transient of a durable provider lives as long as that provider.
+  return isDurable
+    ? followDurable(instantiate(args), injected, build.observer)
+    : followHeld(instantiate(args), injected, { ...build, holder: holder! });
+}
+
+async function observeOwn(
   { injector, args, wrapper, contextId, observer, properties }: ObservedBuild,
   instantiate: (args: unknown[]) => Promise<unknown>,
 ): Promise<unknown> {
   observer.beforeBuild(wrapper);
   const recorded = observer.recording?.add(wrapper, args[0] as unknown[], properties);
   const isCircular = wrapper.forwardRef === true;
-  const injected =
-    wrapper.isTransient && contextId.getParent !== undefined
-      ? [...(args[0] as unknown[]), ...valuesOf(properties)]
-      : undefined;
+  const injected = mayBeHeld(wrapper, contextId) ? injectedBy(args, properties) : undefined;
   const isPassedOn = (made: unknown): boolean =>
     isFactory(wrapper) &&
     (handsOn(made, args[0] as unknown[]) || isHeldByDurable(injector, made, wrapper, contextId));
@@ -99,9 +93,7 @@ export async function observe(
     throw error;
   }
   if (recorded !== undefined) recorded.instance = instance;
-  const own = bare(instance);
-  if (injected !== undefined && isObject(own) && !injectedInto.has(own))
-    injectedInto.set(own, injected);
+  if (injected !== undefined) noteTransient(instance, injected);
   const isInitialized = typeof initHookOf(instance as object) === 'function';
   if (!isInitialized && !isFactory(wrapper)) plain.add(wrapper);
   const built = replacement === undefined ? instance : replacement.behind(instance);

@@ -9,6 +9,7 @@ import {
   hasContextIdStrategy,
   initHookOf,
   isPreparing,
+  leaveToDurable,
   type NestInside,
   type NestWrapper,
   type PlannedBuild,
@@ -55,6 +56,9 @@ export class Construction implements BuildObserver {
   /** True once a build has failed: siblings that no code awaits may still be under construction. */
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
+  /** The transients that were built for durable providers, as long as it isn't known whether these hold them. */
+  #lent:
+    Map<object, { readonly wrapper: NestWrapper; readonly isAwaited: () => boolean }> | undefined;
   /** The loads and preparations of members of `forwardRef()` cycles, for which Nest doesn't wait in every load. */
   #cycles: Set<Promise<unknown>> | undefined;
 
@@ -219,8 +223,22 @@ export class Construction implements BuildObserver {
     return ready;
   }
 
+  lent(instance: object, wrapper: NestWrapper, isAwaited: () => boolean): void {
+    (this.#lent ??= new Map()).set(instance, { wrapper, isAwaited });
+  }
+
+  /** Takes back the transients that were built for durable providers whose own builds have failed. */
+  takeBack(): void {
+    for (const [instance, { wrapper, isAwaited }] of this.#lent ?? []) {
+      if (isAwaited()) leaveToDurable([instance], this);
+      else this.disposal.add(instance, wrapper, true);
+    }
+    this.#lent = undefined;
+  }
+
   outlives(made: object): void {
     const instance = this.watch?.bare(made) ?? made;
+    this.#lent?.delete(instance);
     this.disposal.forget(instance);
     this.watch?.outlives(instance);
   }

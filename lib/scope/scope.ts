@@ -243,6 +243,7 @@ export class Scope implements ProviderScope, WorkOwner {
     while (this.hasWork) await this.settleWork();
     disposeErrors.push(...this.#workErrors.slice(judged));
 
+    this.#construction.takeBack();
     const startedAt = performance.now();
     const disposing = disposal.dispose(this.home.disposeTimeoutMs);
     if (disposing !== undefined)

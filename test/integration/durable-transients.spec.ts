@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
 import { ContextIdFactory, type ContextId, type HostComponentInfo } from '@nestjs/core';
-import { ScopedTimeout, ScopedWorker, ScopedWorkerEvents } from '../../lib/index.js';
+import { ScopedTimeout, ScopedWorker, ScopedWorkerEvents, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
+import { gate, turn } from '../support/gate.js';
 import { RequestScoped, Transient } from '../support/probes.js';
 
 /** Its owner closes it, once. */
@@ -258,5 +259,154 @@ describe('A transient inside a durable provider', () => {
 
     // In Nest 11.0, both share a socket in the tick that builds the durable provider.
     expect(own.slice(1).map(({ closed }) => closed)).toEqual([1, 1]);
+  });
+
+  it.each(['constructor', 'property'])(
+    '[B1] outlives the scope where a plan has built one of the same class before: injected in a %s',
+    async (place) => {
+      @Transient()
+      class InConstructor {
+        constructor(readonly socket: Socket) {}
+      }
+      @Transient()
+      class InProperty {
+        @Inject(Socket) readonly socket!: Socket;
+      }
+      const Client = place === 'constructor' ? InConstructor : InProperty;
+      @Durable()
+      class Tenant {
+        constructor(@Inject(Client) readonly client: { readonly socket: Socket }) {}
+      }
+      @ScopedWorker()
+      class Reader {
+        constructor(@Inject(Client) readonly client: { readonly socket: Socket }) {}
+
+        @ScopedTimeout(10_000_000)
+        async read({ payload, scope }: Tick): Promise<boolean | undefined> {
+          if (payload === undefined) return undefined;
+          const { client } = await scope.resolve(Tenant);
+          return client.socket.isOpen() && client.socket.wire.isOpen();
+        }
+      }
+      const { registry } = await startApp({ providers: [Reader, Tenant, Client, Socket, Wire] });
+      const values: unknown[] = [];
+      for (const payload of [undefined, undefined, undefined, 1, 1, 1])
+        values.push((await registry.run('Reader.read', { payload })).value);
+
+      expect(values).toEqual([undefined, undefined, undefined, true, true, true]);
+    },
+  );
+
+  describe('whose build fails', () => {
+    const built: Closeable[] = [];
+
+    @Transient()
+    class Client extends Closeable {
+      constructor(readonly socket: Socket) {
+        super();
+        built.push(this, socket, socket.wire);
+      }
+    }
+
+    beforeEach(() => void (built.length = 0));
+
+    it.each(['constructor', 'dependency'])(
+      '[B1] is disposed with the scope: because of its %s',
+      async (cause) => {
+        @Durable()
+        class Tenant {
+          constructor(
+            readonly client: Client,
+            @Inject('DATABASE') readonly database: object,
+          ) {
+            if (cause === 'constructor') throw new Error('unreachable');
+          }
+        }
+        const database = {
+          provide: 'DATABASE',
+          scope: Scope.REQUEST,
+          durable: true,
+          useFactory: async () => {
+            await turn();
+            if (cause === 'dependency') throw new Error('unreachable');
+            return {};
+          },
+        };
+        @ScopedWorker()
+        class Reader {
+          constructor(readonly tenant: Tenant) {}
+
+          @ScopedTimeout(10_000_000)
+          read(): void {}
+        }
+        const { registry } = await startApp({
+          providers: [Reader, Tenant, database, Client, Socket, Wire],
+        });
+        for (let tick = 0; tick < 3; tick += 1)
+          expect((await registry.run('Reader.read')).error).toMatchObject({
+            message: 'unreachable',
+          });
+
+        expect(built.map(({ closed }) => closed)).toEqual(Array(9).fill(1));
+      },
+    );
+
+    it('[B1] outlives a scope that ends while the durable provider is still being built', async () => {
+      const connected = gate();
+      const asked = gate();
+      @Durable()
+      class Tenant {
+        constructor(
+          readonly client: Client,
+          @Inject('DATABASE') readonly database: object,
+        ) {}
+      }
+      const database = {
+        provide: 'DATABASE',
+        scope: Scope.REQUEST,
+        durable: true,
+        useFactory: async () => {
+          asked.open();
+          await connected.opened;
+          return {};
+        },
+      };
+      const failing = {
+        provide: 'FAILING',
+        scope: Scope.REQUEST,
+        useFactory: async () => {
+          await asked.opened;
+          throw new Error('no license');
+        },
+      };
+      @ScopedWorker()
+      class Reader {
+        constructor(
+          readonly tenant: Tenant,
+          @Inject('FAILING') readonly failing: object,
+        ) {}
+
+        @ScopedTimeout(10_000_000)
+        read(): void {}
+      }
+      @ScopedWorker()
+      class Later {
+        constructor(readonly tenant: Tenant) {}
+
+        @ScopedTimeout(10_000_000)
+        read(): boolean[] {
+          const { client } = this.tenant;
+          return [client, client.socket, client.socket.wire].map((each) => each.isOpen());
+        }
+      }
+      const { registry } = await startApp({
+        providers: [Reader, Later, Tenant, database, failing, Client, Socket, Wire],
+      });
+      expect((await registry.run('Reader.read')).error).toMatchObject({ message: 'no license' });
+      const later = registry.run('Later.read');
+      connected.open();
+
+      expect((await later).value).toEqual([true, true, true]);
+    });
   });
 });

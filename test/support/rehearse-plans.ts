@@ -91,6 +91,7 @@ function observing(recording: BuildRecording): BuildObserver {
     refusalOf: () => undefined,
     beforeBuild: () => undefined,
     built: () => undefined,
+    lent: () => undefined,
     outlives: () => undefined,
     buildFailed: () => undefined,
     notAwaited: (loading) => void loading.catch(() => undefined),

@@ -1,6 +1,7 @@
 import { isThenable } from '../../util/values.js';
 import type { BuildObserver } from '../build-observer.interface.js';
 import { handsOn } from '../decorations.js';
+import { mayBeHeld, noteTransient } from '../durable-holdings.js';
 import type { ContextId, NestInstanceHost } from '../nest-types.js';
 import { constructIn, initHookOf, Preparation } from '../preparation.js';
 import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
@@ -73,6 +74,7 @@ export class PlannedBuild {
       const prepared = this.#preparing?.get(step);
       if (prepared !== undefined) prepare(host, prepared.instance, prepared.preparation);
       this.#told.set(step, host);
+      if (isBuilt) this.note(step, instance, contextId);
       step.wrapper.setInstanceByContextId(contextId, host, step.inquirerId);
     }
   }
@@ -172,6 +174,13 @@ export class PlannedBuild {
     return undefined;
   }
 
+  /** Makes a transient known, because Nest may now inject it into a durable provider. */
+  private note(step: PlanStep, instance: unknown, contextId: ContextId): void {
+    if (!mayBeHeld(step.wrapper, contextId)) return;
+    const properties = step.properties.map(([, slot]) => this.#slots[slot]);
+    noteTransient(instance, [...this.given(step), ...properties]);
+  }
+
   private given({ injected }: PlanStep): unknown[] {
     return injected.map((slot) => this.#slots[slot]);
   }
@@ -210,6 +219,7 @@ export class PlannedBuild {
     this.#slots[step.slot] = instance;
     const host = this.#told?.get(step);
     if (host === undefined) return;
+    this.note(step, instance, this.#contextId!);
     const { settle } = host;
     Object.defineProperties(host, Object.getOwnPropertyDescriptors(resolvedHost(instance)));
     settle?.();
