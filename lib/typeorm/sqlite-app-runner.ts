@@ -61,6 +61,10 @@ export class SqliteAppRunner extends SqliteRunner {
    * True once the transaction has failed, and while the statement that ends it is running: no inner transaction can begin anymore.
    */
   #isEnding = false;
+  /** True once the callback of the transaction has failed: nothing but a rollback may follow. */
+  #hasFailed = false;
+  /** True if the transaction began after the query runner was released, so that none of its users' releases ends it. */
+  #isReused = false;
   readonly #begins = new BeginOrder();
 
   constructor(
@@ -99,10 +103,11 @@ export class SqliteAppRunner extends SqliteRunner {
           if (this.#isMigrationLost) await this.endMigration();
           return release();
         }
+        const isByUser = this.#isReused && this.#users > 0;
         this.countRelease();
         if (this.#pending > 0 && !this.isWriting) this.refuseWaiting();
         // Inside the transaction, TypeORM's calls that share this query runner release it too.
-        this.#isLeft ||= this.isWriting && !this.isAround;
+        this.#isLeft ||= this.isWriting && !this.isAround && !isByUser;
         await this.endIfLeft();
         return release();
       },
@@ -156,8 +161,6 @@ export class SqliteAppRunner extends SqliteRunner {
 
   /** Keeps a release from ending the transaction while an unawaited inner transaction still uses the query runner. */
   async keepFor<T>(inner: () => Promise<T>): Promise<T> {
-    // A query runner can be used again after it was released; then no release ends its transaction.
-    const isReused = this.#users === 0 && this.isWriting;
     this.#users += 1;
     this.#inner += 1;
     try {
@@ -166,7 +169,8 @@ export class SqliteAppRunner extends SqliteRunner {
       this.endInner();
       this.countDown();
       // The inner transaction may have begun after the release: TypeORM then counts a transaction that it can no longer end.
-      if (this.isOwned && this.#users === 0 && !isReused) this.#isLeft ||= this.isWriting;
+      if (this.isOwned && this.#users === 0 && !this.#isReused) this.#isLeft ||= this.isWriting;
+      if (this.isOwned && this.#hasFailed) this.#isLeft ||= this.isWriting; // TypeORM has failed to roll back
       await this.endIfLeft();
     }
   }
@@ -186,7 +190,7 @@ export class SqliteAppRunner extends SqliteRunner {
    * transaction, because TypeORM counts savepoints.
    */
   private async endIfLeft(): Promise<void> {
-    if (!this.#isLeft || this.#users > 0) return;
+    if (!this.#isLeft || (this.#users > 0 && !this.#hasFailed)) return;
     this.#isLeft = false;
     const isMigrating = this.keepsTurn;
     if (this.runner.isTransactionActive) await this.rollBackForgotten();
@@ -224,7 +228,7 @@ export class SqliteAppRunner extends SqliteRunner {
       return await this.within(work);
     } catch (error) {
       if (isOutermost) {
-        this.#isEnding = this.runner.isTransactionActive; // TypeORM rolls back some microtasks later
+        this.#hasFailed = this.#isEnding = this.runner.isTransactionActive; // TypeORM rolls back some microtasks later
         await this.#begins.settleInside();
       }
       if (isOutermost && this.depth > 1) {
@@ -259,8 +263,10 @@ export class SqliteAppRunner extends SqliteRunner {
     const isEnd = effectOnTransaction(statement) === 'end';
     if (isEnd) this.#isEnding = true;
     if (isEnd && this.#begins.isBeginningInside) this.#cut = lateText(this.file);
-    if (isInner ? this.#isEnding : begins(statement) && beginningInside.getStore() === this)
-      throw new Error(lateText(this.file));
+    const isLate = isInner
+      ? this.#isEnding
+      : effectOnTransaction(statement) === 'begin' && beginningInside.getStore() === this;
+    if (isLate) throw new Error(lateText(this.file));
     if (signal !== undefined) owner.#pending += 1;
     const sent = owner.inOrder<unknown>(async () => {
       if (owner !== this && owner !== this.app.unowned) return ROUTE_AGAIN;
@@ -279,7 +285,10 @@ export class SqliteAppRunner extends SqliteRunner {
   }
 
   protected async beforeSend(statement: string): Promise<void> {
-    if (this.isWriting && begins(statement)) await this.app.takeFor(this);
+    if (this.isWriting && begins(statement)) {
+      if (!this.hasTransaction()) this.#isReused = this.#users === 0;
+      await this.app.takeFor(this);
+    }
     // These checks come last, because the data source may have been destroyed during a wait.
     if (this.#cut !== undefined && this.app.isConnected && !this.hasTransaction())
       throw new Error(this.#cut);
@@ -298,6 +307,8 @@ export class SqliteAppRunner extends SqliteRunner {
   protected override endTurn(): void {
     super.endTurn();
     this.#isEnding = false;
+    this.#hasFailed = false;
+    this.#isReused = false;
     this.#isLeft = false;
     this.#lent = undefined;
     this.app.leaveTo(this);

@@ -918,6 +918,99 @@ describe('Writers of one SQLite file', () => {
       expect(test.log.of('warn')).toEqual([]);
     });
 
+    it.each<[string, (runner: QueryRunner) => Promise<void>]>([
+      [
+        'two inner transactions that overlap',
+        async ({ manager }) => {
+          const [first, second] = [gate(), gate()];
+          const inner = (text: string, end: Promise<void>): Promise<void> =>
+            manager.transaction(async (own) => {
+              await own.insert(Note, { text });
+              await end;
+            });
+          const both = [inner('a', first.opened), inner('b', second.opened)];
+          await turn();
+          first.open();
+          await turn();
+          second.open();
+          await Promise.all(both);
+        },
+      ],
+      [
+        'the release of a query runner that was created inside of it',
+        async ({ manager }) => {
+          let inner!: QueryRunner;
+          await manager.transaction(async () => {
+            inner = dataSource.createQueryRunner();
+            await inner.manager.insert(Note, { text: 'a' });
+            await inner.manager.insert(Note, { text: 'b' });
+          });
+          await inner.release();
+        },
+      ],
+    ])('is not ended by %s if its query runner was released before it began', async (_, work) => {
+      await start();
+      const runner = dataSource.createQueryRunner();
+      await runner.release();
+      await runner.startTransaction();
+      await runner.manager.insert(Note, { text: 'one' });
+      await work(runner);
+      await runner.manager.insert(Note, { text: 'two' });
+      await runner.commitTransaction();
+      await plain.insert({ text: 'later' });
+
+      expect(file.committed()).toEqual(['a', 'b', 'later', 'one', 'two']);
+      expect(test.log.of('warn')).toEqual([]);
+    });
+
+    it.each(['dataSource.transaction()', 'a kept query runner'])(
+      'is rolled back if a subscriber keeps TypeORM from sending the ROLLBACK: with %s',
+      async (way) => {
+        @EventSubscriber()
+        class Auditing implements EntitySubscriberInterface {
+          async beforeTransactionRollback(): Promise<void> {
+            const runner = dataSource.createQueryRunner();
+            await runner.startTransaction(); // refused, because the transaction around it is ending
+            await runner.release();
+          }
+        }
+        await start({ subscribers: [Auditing] });
+        const manager =
+          way === 'a kept query runner'
+            ? dataSource.createQueryRunner().manager
+            : dataSource.manager;
+        await expect(
+          manager.transaction(async (own) => {
+            await own.insert(Note, { text: 'never' });
+            throw new Error('no license');
+          }),
+        ).rejects.toThrow('no license');
+        await manager.transaction((own) => own.insert(Note, { text: 'next' }));
+        await plain.insert({ text: 'later' });
+
+        expect(file.committed()).toEqual(['later', 'next']);
+      },
+    );
+
+    it('has savepoints of a subscriber in an inner transaction', async () => {
+      @EventSubscriber()
+      class Auditing implements EntitySubscriberInterface {
+        async afterTransactionStart({ queryRunner }: TransactionStartEvent): Promise<void> {
+          if ((queryRunner as unknown as { transactionDepth: number }).transactionDepth < 2) return;
+          await queryRunner.query('SAVEPOINT audit');
+          await queryRunner.query(`INSERT INTO notes (text) VALUES ('audit')`);
+          await queryRunner.query('RELEASE audit');
+        }
+      }
+      await start({ subscribers: [Auditing] });
+      await dataSource.transaction(async (manager) => {
+        await manager.insert(Note, { text: 'outer' });
+        await manager.transaction((inner) => inner.insert(Note, { text: 'inner' }));
+      });
+
+      expect(file.committed()).toEqual(['audit', 'inner', 'outer']);
+    });
+
     it('is not ended by an inner transaction if its query runner was released before it began', async () => {
       await start();
       const runner = dataSource.createQueryRunner();
