@@ -1,7 +1,7 @@
 import type { HandlerMetadata } from '../decorators/handler-metadata.js';
 import { finding, type Finding } from '../errors/finding.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
-import { isFactory } from '../nest/index.js';
+import { isFactory, isGateway } from '../nest/index.js';
 import { whyNotStatic, type SkippedJobs } from './nest-jobs.js';
 import { handlerName } from './schedule-names.js';
 import type { Exploration, FoundWorker } from './worker-explorer.js';
@@ -63,6 +63,10 @@ function obstacleTo(
       `The library cannot adopt the job, because ${name} is durable and would outlive its tick. To run each tick in its own scope, ${toWorker(jobs)}, and use ${ours}. Its dependencies can stay durable.`,
     );
   if (isWanted) return undefined;
+  if (isGateway(jobs.workerClass))
+    return skip(
+      `Make ${name} a singleton, because only the instance that Nest builds at start-up has the server. To run each tick in its own scope, move the method to a provider that is marked @ScopedWorker() and injects ${name}, and use ${ours}.`,
+    );
   const option = 'adoptNestSchedules: true in ScopedWorkerModule.forRoot()';
   const help =
     worker === undefined

@@ -3,7 +3,7 @@ import { handlersOf, workerOptions } from '../decorators/handler-metadata.js';
 import { finding, type Finding } from '../errors/finding.js';
 import { livesInScope } from '../graph/lifetime-graph.js';
 import type { ApplicationGraph } from '../graph/read-graph.js';
-import { kindOf, type NestModule, type NestWrapper } from '../nest/index.js';
+import { isGateway, kindOf, type NestModule, type NestWrapper } from '../nest/index.js';
 import { foreignHandlersOf, type ForeignHandlers } from './foreign-handlers.js';
 import { whyNotStatic } from './nest-jobs.js';
 import { providedClasses } from './provided-classes.js';
@@ -45,10 +45,14 @@ function workerRunElsewhere(found: ForeignClass): Finding {
   const { ownerClass, library, unit, wrapper, methods } = found;
   const { name } = ownerClass;
   const what = methods.length === 0 ? `the code for its ${unit}s` : methods.join(', ');
+  const ours = handlersOf(ownerClass);
+  const remove = `Remove @ScopedWorker() from ${name}`;
   const remedy =
-    handlersOf(ownerClass).length > 0
-      ? `Move ${what} to a class without @ScopedWorker()`
-      : `Remove @ScopedWorker() from ${name}`;
+    ours.length === 0
+      ? remove
+      : isGateway(ownerClass) // only the instance that Nest builds at start-up has the server
+        ? `${remove}, move ${ours.map(({ method }) => method).join(', ')} to a worker that injects ${name}`
+        : `Move ${what} to a class without @ScopedWorker()`;
   const message = `${name} is marked @ScopedWorker(), but ${calls(found)}, and that call doesn't go through this library. No ${unit} of ${library} gets a scope, and nothing is disposed after it. ${remedy}, and inject ProviderScopeFactory as scopes there. For each ${unit}, call scopes.run(async (scope) => { ... }).`;
   return finding({ kind: 'worker-run-elsewhere', subject: name, token: wrapper.token, message });
 }

@@ -1,6 +1,7 @@
 import { isMarkedItself } from '../decorators/handler-metadata.js';
 import { finding, type Finding } from '../errors/finding.js';
 import {
+  isGateway,
   isOwnToken,
   isReadyMade,
   isSingleton,
@@ -70,6 +71,8 @@ function whyNoWorker(ownerClass: Function, isModule: boolean): string {
   const move = 'Move the method to a provider marked @ScopedWorker().';
   if (isModule) return `${name} is a module, which Nest builds once. ${move}`;
   if (isBackgroundWorker(ownerClass)) return `${name} is a BackgroundWorker. ${move}`;
+  if (isGateway(ownerClass))
+    return `${name} is a gateway, and only the instance that Nest builds at start-up has the server. Move the method to a provider that is marked @ScopedWorker() and injects ${name}.`;
   return `${name} isn't one. Mark the class @ScopedWorker().`;
 }
 

@@ -21,6 +21,7 @@ import {
 import { skipWarning, warningsOf } from '../support/adoption.js';
 import { appsOnFakeClock, startApp, type TestAppOptions } from '../support/app.js';
 import { advance } from '../support/fake-clock.js';
+import { WebSocketGateway } from '../support/foreign-decorators.js';
 import { YEARLY } from '../support/probes.js';
 import { refusal } from '../support/refusal.js';
 
@@ -119,6 +120,20 @@ describe('Without adoptNestSchedules', () => {
       'move the method to a provider marked @ScopedWorker(), and use @ScopedCron.',
     );
     expect(message).not.toContain('@Injectable()');
+  });
+
+  it('[C19] the job of a gateway is to move to a worker, because only the instance from start-up has the server', async () => {
+    @WebSocketGateway()
+    class Chat {
+      constructor(readonly tenant: Tenant) {}
+
+      @Cron(YEARLY)
+      announce(): void {}
+    }
+    const findings = await findingsOf({ providers: [Tenant, Chat] });
+    expect(findings.find(({ number }) => number === 'SW106')!.message).toMatch(
+      /Make Chat a singleton, because only the instance that Nest builds at start-up has the server\. .*@ScopedWorker\(\) and injects Chat, and use @ScopedCron\.$/,
+    );
   });
 
   it('[C19] its neighbor starts, whose dependencies are singletons', async () => {

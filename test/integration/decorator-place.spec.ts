@@ -17,6 +17,7 @@ import { InjectScopedEntityManager, InjectScopedRepository } from '../../lib/typ
 import * as typeOrm from '../../lib/typeorm/index.js';
 import { isClass } from '../../lib/util/values.js';
 import { closeApps, startApp } from '../support/app.js';
+import { WebSocketGateway } from '../support/foreign-decorators.js';
 import { refusal } from '../support/refusal.js';
 import { YEARLY } from '../support/probes.js';
 
@@ -76,6 +77,18 @@ describe('Decorators and names', () => {
       }
       const error = await refusal({ controllers: [PlainController] });
       expect(error.message).toMatch(/^PlainController\.run: .*@ScopedWorker\(\)/);
+    });
+
+    it('[XC5] refuses it in a gateway, because only the instance from start-up has the server', async () => {
+      @WebSocketGateway()
+      class Chat {
+        @ScopedCron(YEARLY)
+        announce(): void {}
+      }
+      const error = await refusal({ providers: [Chat] });
+      expect(error.message).toBe(
+        'Chat.announce: @ScopedCron needs a worker, but Chat is a gateway, and only the instance that Nest builds at start-up has the server. Move the method to a provider that is marked @ScopedWorker() and injects Chat.',
+      );
     });
 
     it('[XC5] refuses it in a module class, which is a singleton', async () => {

@@ -353,6 +353,19 @@ describe('A class that is marked @ScopedWorker() and that another library calls'
     expect(found!.message).toContain('Move take to a class without @ScopedWorker(), and inject ');
   });
 
+  it('[L7] is asked to move its own handlers when it is a gateway, whose server only the instance from start-up has', async () => {
+    @ScopedWorker()
+    @WebSocketGateway()
+    class Chat {
+      @ScopedCron(YEARLY)
+      announce(): void {}
+    }
+    const [found] = await findingsOf({ providers: [Chat] });
+    expect(found!.message).toContain(
+      'Remove @ScopedWorker() from Chat, move announce to a worker that injects Chat, and inject ',
+    );
+  });
+
   it('[L7] is accepted without such decorators', async () => {
     @ScopedWorker()
     class Mail {
