@@ -135,7 +135,7 @@ export class UnknownScheduleError extends ScopedWorkerError {
 /** Returns the sentence that lists the names of all schedules. */
 export function namesText(known: readonly string[]): string {
   return known.length === 0
-    ? 'The application has no schedules. Before app.init(), none exist: in a provider, use onApplicationBootstrap() or later.'
+    ? 'The application has no schedules. Before app.init(), none exist: to run a handler at start-up, set runOnStart: true in its decorator.'
     : `Use one of these names: ${known.join(', ')}.`;
 }
 
