@@ -62,10 +62,10 @@ function obstacleTo(
     return skip(
       `The library cannot adopt the job, because ${name} is durable and would outlive its tick. To run each tick in its own scope, ${toWorker(jobs)}, and use ${ours}. Its dependencies can stay durable.`,
     );
-  if (isWanted) return undefined;
+  if (isWanted) return undefined; // for a gateway too: its job may not need the server
   if (isGateway(jobs.workerClass))
     return skip(
-      `Make ${name} a singleton, because only the instance that Nest builds at start-up has the server. To run each tick in its own scope, move the method to a provider that is marked @ScopedWorker() and injects ${name}, and use ${ours}.`,
+      `Make ${name} a singleton, because only the instance that Nest builds at start-up has the WebSocket server. To run each tick in its own scope, move the method to a provider that is marked @ScopedWorker() and injects ${name}, and use ${ours}.`,
     );
   const option = 'adoptNestSchedules: true in ScopedWorkerModule.forRoot()';
   const help =

@@ -50,7 +50,7 @@ function workerRunElsewhere(found: ForeignClass): Finding {
   const remedy =
     ours.length === 0
       ? remove
-      : isGateway(ownerClass) // only the instance that Nest builds at start-up has the server
+      : isGateway(ownerClass) // only the instance that Nest builds at start-up has the WebSocket server
         ? `${remove}, move ${ours.map(({ method }) => method).join(', ')} to a worker that injects ${name}`
         : `Move ${what} to a class without @ScopedWorker()`;
   const message = `${name} is marked @ScopedWorker(), but ${calls(found)}, and that call doesn't go through this library. No ${unit} of ${library} gets a scope, and nothing is disposed after it. ${remedy}, and inject ProviderScopeFactory as scopes there. For each ${unit}, call scopes.run(async (scope) => { ... }).`;

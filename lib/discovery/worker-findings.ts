@@ -72,7 +72,7 @@ function whyNoWorker(ownerClass: Function, isModule: boolean): string {
   if (isModule) return `${name} is a module, which Nest builds once. ${move}`;
   if (isBackgroundWorker(ownerClass)) return `${name} is a BackgroundWorker. ${move}`;
   if (isGateway(ownerClass))
-    return `${name} is a gateway, and only the instance that Nest builds at start-up has the server. Move the method to a provider that is marked @ScopedWorker() and injects ${name}.`;
+    return `${name} is a gateway, and only the instance that Nest builds at start-up has the WebSocket server. Move the method to a provider that is marked @ScopedWorker() and injects ${name}.`;
   return `${name} isn't one. Mark the class @ScopedWorker().`;
 }
 

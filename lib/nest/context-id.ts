@@ -75,7 +75,10 @@ export function createContextId(request: unknown, observer: BuildObserver): Cont
   return contextId;
 }
 
-/** Returns true for a durable provider whose instance Nest stores under the context id that a `ContextIdStrategy` chose. */
+/**
+ * Returns true for a durable provider, or a transient that depends on one, if Nest stores the instance under the context id that a
+ * `ContextIdStrategy` chose.
+ */
 export function livesElsewhere(
   injector: NestInjector,
   wrapper: NestWrapper,

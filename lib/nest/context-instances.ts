@@ -46,7 +46,7 @@ export function inquirerIdsOf(
  * injects resolved instances without waiting (`Injector#resolveComponentHost`, 11.0.0 to 12.5.1). A dependent may look up the
  * instance in the same turn of the microtask queue, so this class keeps Nest from marking it in the first place.
  */
-export class HeldInstance {
+export class WithheldInstance {
   #host: NestInstanceHost | undefined;
   #isConstructed = false;
 

@@ -1,7 +1,7 @@
 import type { BuildObserver } from './build-observer.interface.js';
 import { BuildReplacement } from './build-replacement.js';
 import { contextIdOf, livesElsewhere, observerOf } from './context-id.js';
-import { HeldInstance, objectsOf } from './context-instances.js';
+import { WithheldInstance, objectsOf } from './context-instances.js';
 import { handsOn } from './decorations.js';
 import {
   followDurable,
@@ -28,9 +28,9 @@ export interface ObservedBuild {
   readonly contextId: ContextId;
   readonly observer: BuildObserver;
   readonly properties: NestProperty[];
-  /** True for a durable provider, or a transient that depends on one: Nest stores the instance under the strategy's context id. */
-  readonly isDurable: boolean;
-  /** The durable provider that the instance, a transient, is built for. */
+  /** True if Nest stores the instance under the context id that a `ContextIdStrategy` chose. */
+  readonly isElsewhere: boolean;
+  /** The durable provider for which Nest builds the instance, a transient, which then lives as long as that provider. */
   readonly holder: NestWrapper | undefined;
 }
 
@@ -41,10 +41,10 @@ export function observedBuild(injector: NestInjector, args: unknown[]): Observed
   if (contextId === undefined || observer === undefined) return undefined;
   const wrapper = args[1] as NestWrapper;
   const properties = takeProperties(contextId, wrapper);
-  const isDurable = livesElsewhere(injector, wrapper, contextId);
+  const isElsewhere = livesElsewhere(injector, wrapper, contextId);
   const inquirer = wrapper.isTransient ? inquirerOf(args) : undefined;
   const holder = inquirer && livesElsewhere(injector, inquirer, contextId) ? inquirer : undefined;
-  return { injector, args, wrapper, contextId, observer, properties, isDurable, holder };
+  return { injector, args, wrapper, contextId, observer, properties, isElsewhere, holder };
 }
 
 /** Makes the call, and reports the build to the observer. */
@@ -52,11 +52,10 @@ export function observe(
   build: ObservedBuild,
   instantiate: (args: unknown[]) => Promise<unknown>,
 ): Promise<unknown> {
-  const { args, properties, isDurable, holder } = build;
-  if (!isDurable && holder === undefined) return observeOwn(build, instantiate);
+  const { args, properties, isElsewhere, holder } = build;
+  if (!isElsewhere && holder === undefined) return observeOwn(build, instantiate);
   const injected = injectedBy(args, properties);
-  // A transient of a durable provider lives as long as that provider.
-  return isDurable
+  return isElsewhere
     ? followDurable(instantiate(args), injected, build.observer)
     : followHeld(instantiate(args), injected, { ...build, holder: holder! });
 }
@@ -79,9 +78,9 @@ async function observeOwn(
       : new BuildReplacement(wrapper, observer.standIn, isPassedOn);
   const preparation = new Preparation(observer.key);
   // An instance in a circular dependency must reach its dependents before its preparation is complete.
-  const held = isCircular || plain.has(wrapper) ? undefined : new HeldInstance(preparation);
+  const withheld = isCircular || plain.has(wrapper) ? undefined : new WithheldInstance(preparation);
   const given = replacement?.argumentsFor(args) ?? args;
-  const build = (): Promise<unknown> => instantiate(held?.argumentsFor(given) ?? given);
+  const build = (): Promise<unknown> => instantiate(withheld?.argumentsFor(given) ?? given);
   let instance: unknown;
   try {
     instance = await (isFactory(wrapper)
@@ -104,12 +103,12 @@ async function observeOwn(
   const ready = isInitialized || isFactory(wrapper) ? preparation.run(prepare) : prepare();
   if (ready === undefined) {
     preparation.isOver = true;
-    held?.release();
+    withheld?.release();
     return instance;
   }
   try {
     await ready;
-    held?.release(); // not after a failure, so that later dependents receive the error too
+    withheld?.release(); // not after a failure, so that later dependents receive the error too
   } catch (error) {
     // Nest 11.0 drops the promise of a circular transient; the observer keeps the error, and the load throws it.
     if (!isCircular || !wrapper.isTransient) throw error;

@@ -19,7 +19,7 @@ export class SocketServers {
   async close(): Promise<void> {
     const adapter = this.config.getIoAdapter();
     if (adapter === undefined || adapter === null) return; // no gateway has needed an adapter
-    await Promise.all([...this.#servers].map((server) => adapter.close(server)));
+    await Promise.all([...this.#servers].map(async (server) => adapter.close(server)));
     await adapter.dispose?.();
   }
 

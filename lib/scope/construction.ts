@@ -227,7 +227,10 @@ export class Construction implements BuildObserver {
     (this.#lent ??= new Map()).set(instance, { wrapper, isAwaited });
   }
 
-  /** Takes back the transients that were built for durable providers whose own builds have failed. */
+  /**
+   * Takes back the transients that were built for durable providers whose own builds have failed. Leaves them to a provider that
+   * is still being built, even though that build may fail later.
+   */
   takeBack(): void {
     for (const [instance, { wrapper, isAwaited }] of this.#lent ?? []) {
       if (isAwaited()) leaveToDurable([instance], this);
@@ -258,8 +261,8 @@ export class Construction implements BuildObserver {
    * returned an object that it didn't create, for example a property of an injected provider. Returns undefined for an object that
    * a static provider holds in decorated form.
    *
-   * Hooks and disposers are called on the instance, so that `this` is the object that the constructor created. Private fields might
-   * not be accessible through a proxy. A method read through a proxy may be another function, so `off()` wouldn't remove the
+   * Hooks and disposers are called on the instance, so that `this` is the object that the constructor created. Private fields
+   * might not be accessible through a proxy. A method read through a proxy may be another function, so `off()` wouldn't remove the
    * listener that the constructor registered.
    */
   private behind(made: unknown, wrapper: NestWrapper): unknown {

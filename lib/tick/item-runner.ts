@@ -41,7 +41,7 @@ export class ItemRunner {
 
   private async runList(list: TickList): Promise<ListEnd> {
     try {
-      // The factory runs isolated, so that what it puts into AsyncLocalStorage reaches neither the items nor the caller.
+      // The factory runs in isolation, so that what it puts into AsyncLocalStorage reaches neither the items nor the caller.
       const items = await list.context.runIsolated(() => this.itemsOf(list.slot));
       const reports = await list.context.run(() => this.runAll(items, list));
       return endOf(reports, items.length, list.stopped);

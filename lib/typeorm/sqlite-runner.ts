@@ -32,7 +32,7 @@ interface Queue {
 /** The queues in the current async context, innermost first. They may belong to several files. */
 const inside = new AsyncLocalStorage<readonly Queue[]>();
 
-/** The work of a transaction or of a subscriber that called the running code. */
+/** The work that called the running code: that of a transaction or of a subscriber. */
 interface Enclosing {
   readonly runner: SqliteRunner;
   /**

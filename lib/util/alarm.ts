@@ -10,7 +10,7 @@ export interface AlarmOwner {
  * A timer that follows the wall clock: it reads the clock at least once a minute. The alarm handles three cases that `setTimeout`
  * gets wrong: a wait over 2^31-1 ms, a machine that slept, and a clock that was changed.
  *
- * There may be thousands of alarms, so an alarm creates no closures.
+ * There may be thousands of alarms, so setting one creates no closures.
  */
 export class Alarm {
   static readonly LONGEST_WAIT_MS = 60_000;

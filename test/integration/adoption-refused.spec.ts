@@ -132,7 +132,7 @@ describe('Without adoptNestSchedules', () => {
     }
     const findings = await findingsOf({ providers: [Tenant, Chat] });
     expect(findings.find(({ number }) => number === 'SW106')!.message).toMatch(
-      /Make Chat a singleton, because only the instance that Nest builds at start-up has the server\. .*@ScopedWorker\(\) and injects Chat, and use @ScopedCron\.$/,
+      /Make Chat a singleton, because only the instance that Nest builds at start-up has the WebSocket server\. .*@ScopedWorker\(\) and injects Chat, and use @ScopedCron\.$/,
     );
   });
 

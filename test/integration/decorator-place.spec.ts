@@ -87,7 +87,7 @@ describe('Decorators and names', () => {
       }
       const error = await refusal({ providers: [Chat] });
       expect(error.message).toBe(
-        'Chat.announce: @ScopedCron needs a worker, but Chat is a gateway, and only the instance that Nest builds at start-up has the server. Move the method to a provider that is marked @ScopedWorker() and injects Chat.',
+        'Chat.announce: @ScopedCron needs a worker, but Chat is a gateway, and only the instance that Nest builds at start-up has the WebSocket server. Move the method to a provider that is marked @ScopedWorker() and injects Chat.',
       );
     });
 
