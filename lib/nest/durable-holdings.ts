@@ -60,10 +60,13 @@ export async function followHeld(
 ): Promise<unknown> {
   const instance = await building;
   const own = bare(instance);
-  // In a circular dependency, the durable provider may be complete before it receives the transient.
-  if (!isObject(own) || wrapper.forwardRef === true || holder.forwardRef === true) return instance;
+  if (!isObject(own)) return instance;
   noteTransient(own, injected);
-  observer.lent(own, wrapper, () => isBeingBuilt(holder, injector.getContextId(contextId, holder)));
+  // In a circular dependency, the durable provider may be complete before it receives the transient.
+  if (wrapper.forwardRef !== true && holder.forwardRef !== true)
+    observer.lent(own, wrapper, () =>
+      isBeingBuilt(holder, injector.getContextId(contextId, holder)),
+    );
   return instance;
 }
 

@@ -170,7 +170,8 @@ export class SqliteAppRunner extends SqliteRunner {
       this.countDown();
       // The inner transaction may have begun after the release: TypeORM then counts a transaction that it can no longer end.
       if (this.isOwned && this.#users === 0 && !this.#isReused) this.#isLeft ||= this.isWriting;
-      if (this.isOwned && this.#hasFailed) this.#isLeft ||= this.isWriting; // TypeORM has failed to roll back
+      // TypeORM has failed to roll back, unless this call comes from a subscriber for which TypeORM waits.
+      if (this.isOwned && this.#hasFailed && !this.isInOpenWork) this.#isLeft ||= this.isWriting;
       await this.endIfLeft();
     }
   }
@@ -263,8 +264,9 @@ export class SqliteAppRunner extends SqliteRunner {
     const isEnd = effectOnTransaction(statement) === 'end';
     if (isEnd) this.#isEnding = true;
     if (isEnd && this.#begins.isBeginningInside) this.#cut = lateText(this.file);
+    // TypeORM waits for a subscriber before it ends the transaction.
     const isLate = isInner
-      ? this.#isEnding
+      ? this.#isEnding && !this.isInOpenWork
       : effectOnTransaction(statement) === 'begin' && beginningInside.getStore() === this;
     if (isLate) throw new Error(lateText(this.file));
     if (signal !== undefined) owner.#pending += 1;

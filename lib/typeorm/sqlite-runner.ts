@@ -269,6 +269,11 @@ export abstract class SqliteRunner implements Writer {
     return SqliteRunner.enclosing.includes(this);
   }
 
+  /** True if the calling code is part of work of this query runner that hasn't ended, such as that of a subscriber. */
+  protected get isInOpenWork(): boolean {
+    return (around.getStore() ?? []).some(({ runner, isOver }) => runner === this && !isOver);
+  }
+
   /** Returns true if the calling code is part of the work of a turn. */
   protected isAroundIn(turn: WriteTurn): boolean {
     return (around.getStore() ?? []).some(

@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Inject, Injectable, Scope, type Provider } from '@nestjs/common';
+import {
+  forwardRef,
+  Inject,
+  Injectable,
+  Scope,
+  type Provider,
+  type ScopeOptions,
+} from '@nestjs/common';
 import { ContextIdFactory, type ContextId, type HostComponentInfo } from '@nestjs/core';
 import { ScopedTimeout, ScopedWorker, ScopedWorkerEvents, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
@@ -28,6 +35,8 @@ class Socket extends Closeable {
     super();
   }
 }
+
+const onNestWithCycles = process.env['NEST'] === 'nest11-oldest' ? describe.skip : describe;
 
 const Durable = (): ClassDecorator => Injectable({ scope: Scope.REQUEST, durable: true });
 
@@ -296,6 +305,50 @@ describe('A transient inside a durable provider', () => {
       expect(values).toEqual([undefined, undefined, undefined, true, true, true]);
     },
   );
+
+  // Nest 11.0 builds such a transient only after the durable provider, which has then received another object.
+  onNestWithCycles('with a circular dependency', () => {
+    it.each(['singleton', 'transient', 'durable'])(
+      '[B1] outlives the scope inside a transient in a circular dependency with a %s',
+      async (kind) => {
+        const scopes: Record<string, ScopeOptions> = {
+          singleton: {},
+          transient: { scope: Scope.TRANSIENT },
+          durable: { scope: Scope.REQUEST, durable: true },
+        };
+        @Injectable(scopes[kind]!)
+        class Partner {
+          @Inject(forwardRef(() => Client)) readonly client!: object;
+        }
+        @Transient()
+        class Client {
+          @Inject(forwardRef(() => Partner)) readonly partner!: object;
+          constructor(readonly socket: Socket) {}
+        }
+        @Durable()
+        class Tenant {
+          constructor(readonly client: Client) {}
+        }
+        @ScopedWorker()
+        class Reader {
+          constructor(readonly tenant: Tenant) {}
+
+          @ScopedTimeout(10_000_000)
+          read(): boolean {
+            return this.tenant.client.socket.isOpen();
+          }
+        }
+        const { registry } = await startApp({
+          providers: [Reader, Tenant, Client, Partner, Socket, Wire],
+        });
+        const values: unknown[] = [];
+        for (let tick = 0; tick < 3; tick += 1)
+          values.push((await registry.run('Reader.read')).value);
+
+        expect(values).toEqual([true, true, true]);
+      },
+    );
+  });
 
   describe('whose build fails', () => {
     const built: Closeable[] = [];

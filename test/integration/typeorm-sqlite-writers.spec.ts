@@ -970,7 +970,7 @@ describe('Writers of one SQLite file', () => {
         class Auditing implements EntitySubscriberInterface {
           async beforeTransactionRollback(): Promise<void> {
             const runner = dataSource.createQueryRunner();
-            await runner.startTransaction(); // refused, because the transaction around it is ending
+            await runner.startTransaction(); // TypeORM then rolls back only this one
             await runner.release();
           }
         }
@@ -989,6 +989,44 @@ describe('Writers of one SQLite file', () => {
         await plain.insert({ text: 'later' });
 
         expect(file.committed()).toEqual(['later', 'next']);
+      },
+    );
+
+    it.each(['dataSource.transaction()', 'a kept query runner', 'a query runner of its own'])(
+      'lets a subscriber write in a transaction before it is rolled back: with %s',
+      async (way) => {
+        let calls = 0;
+        @EventSubscriber()
+        class Auditing implements EntitySubscriberInterface {
+          async beforeTransactionRollback({ queryRunner }: { queryRunner: QueryRunner }) {
+            calls += 1;
+            if (calls > 2) throw new Error('called again');
+            const audit = (manager: EntityManager) => manager.insert(Note, { text: 'audit' });
+            if (way !== 'a query runner of its own')
+              return void (await (way.startsWith('data')
+                ? dataSource.transaction(audit)
+                : queryRunner.manager.transaction(audit)));
+            const own = dataSource.createQueryRunner();
+            await own.startTransaction();
+            await audit(own.manager);
+            await own.commitTransaction();
+            await own.release();
+          }
+        }
+        await start({ subscribers: [Auditing] });
+        const kept = dataSource.createQueryRunner();
+        const manager = way === 'a kept query runner' ? kept.manager : dataSource.manager;
+        await expect(
+          manager.transaction(async (own) => {
+            await own.insert(Note, { text: 'never' });
+            throw new Error('no license');
+          }),
+        ).rejects.toThrow('no license');
+        await plain.insert({ text: 'later' });
+
+        expect(calls).toBe(1);
+        expect(file.committed()).toEqual(['later']);
+        expect(test.log.of('warn')).toEqual([]);
       },
     );
 
