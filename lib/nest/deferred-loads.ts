@@ -15,7 +15,8 @@ export function watchDeferredLoads(injector: NestInjector): void {
   };
   injector.waitForDeferredLoads = function (this: NestInjector, contextId: ContextId) {
     const observer = observerOf(contextId);
-    // A member of a cycle may resolve a provider during the member's preparation. The load of that provider would wait for the member, and neither would finish.
+    // A member of a cycle may resolve a provider during the member's preparation. The load of that provider would wait for the
+    // member, and neither would finish.
     if (observer !== undefined && isPreparing(observer)) return Promise.resolve();
     return waitForDeferredLoads.call(this, contextId);
   };

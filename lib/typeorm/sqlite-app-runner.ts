@@ -229,7 +229,8 @@ export class SqliteAppRunner extends SqliteRunner {
       return await this.within(work);
     } catch (error) {
       if (isOutermost) {
-        this.#hasFailed = this.#isEnding = this.runner.isTransactionActive; // TypeORM rolls back some microtasks later
+        // TypeORM rolls back some microtasks later.
+        this.#hasFailed = this.#isEnding = this.runner.isTransactionActive;
         await this.#begins.settleInside();
       }
       if (isOutermost && this.depth > 1) {
