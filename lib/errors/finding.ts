@@ -74,8 +74,8 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `singleton-rebuilt`: a dependency makes a provider marked `@StaysSingleton()` request-scoped.
  * - `resource-rebuilt`: a provider that appears to be a pool, client or cache is rebuilt on every tick because of a dependency.
  * - `transient-captured`: a singleton holds a transient that has a disposer.
- * - `durable-captive`: a durable provider holds a request-scoped one, which is disposed earlier. A warning if no tick reaches the
- *   durable provider.
+ * - `durable-captive`: a durable provider holds a request-scoped one, which is disposed earlier. The severity is only
+ *   `warning` if no tick reaches the durable provider.
  * - `shared-by-factory`: a request-scoped factory returns an object that a static provider holds. The library can detect this only
  *   while a tick runs.
  * - `controller-rebuilt`: a controller is request-scoped because of a provider that only workers need. The severity is only `info`
@@ -85,8 +85,8 @@ export const ALLOWABLE: ReadonlySet<string> = new Set(
  * - `state-on-worker`: a handler leaves changed fields on its worker, and the next tick doesn't see them. The library can detect
  *   this only while a tick runs.
  * - `worker-hook-unused`: a worker has a lifecycle hook that Nest never calls, because the worker is new for each tick.
- * - `lifetime-misjudged`: the installed release of Nest builds a provider once, although it depends on a request-scoped one. A
- *   warning if no worker depends on it.
+ * - `lifetime-misjudged`: the installed release of Nest builds a provider once, although it depends on a request-scoped one. The
+ *   severity is only `warning` if no worker depends on the provider.
  * - `hook-unused`: Nest never calls a lifecycle hook of a provider, because a worker or a scoped repository makes the provider
  *   request-scoped. No tick and no controller needs the provider.
  * - `transaction-mixed`: a tick uses one data source both with and without `transaction: true`, so a failed tick keeps some of its

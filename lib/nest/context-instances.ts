@@ -95,7 +95,7 @@ export async function quiesce(
   // Nest still marks a failed host as pending, so this loop awaits each promise only once.
   const awaited = new Set<Promise<unknown>>();
   for (let idle = 0; idle < 2;) {
-    // A dependency passes through a few microtasks between its lookup and its build.
+    // A few microtasks pass between the lookup of a dependency and its build.
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
     const pending = buildsInFlight(wrappers, contextId).filter((build) => !awaited.has(build));
     idle = pending.length === 0 ? idle + 1 : 0;

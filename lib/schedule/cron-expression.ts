@@ -22,7 +22,7 @@ const FAR_MS = 2_800 * 86_400_000;
  * same as with `@Cron` from `@nestjs/schedule`, except for the ones that `CorrectedCron` corrects.
  *
  * The `cron` package reads the expression. This class finds most due times by searching the fields of the expression, on a
- * calendar without time zones. Near a clock change, far ahead, and in a zone that `Intl` doesn't know, the `cron` package finds
+ * calendar without time zones. Near a clock change, far in the future, and in a zone that `Intl` doesn't know, the `cron` package finds
  * the due time.
  */
 export class CronExpression {
