@@ -36,6 +36,8 @@ class Socket extends Closeable {
   }
 }
 
+// Nest 11.0 fails in two ways here: the durable provider is complete before the transient in the cycle is built, so the tick still
+// disposes what is inside; and if the partner is a transient, the builds that a closed scope refuses are repeated without end.
 const onNestWithCycles = process.env['NEST'] === 'nest11-oldest' ? describe.skip : describe;
 
 const Durable = (): ClassDecorator => Injectable({ scope: Scope.REQUEST, durable: true });
@@ -306,7 +308,6 @@ describe('A transient inside a durable provider', () => {
     },
   );
 
-  // Nest 11.0 builds such a transient only after the durable provider, which has then received another object.
   onNestWithCycles('with a circular dependency', () => {
     it.each(['singleton', 'transient', 'durable'])(
       '[B1] outlives the scope inside a transient in a circular dependency with a %s',
