@@ -22,7 +22,7 @@ export interface BuildObserver {
   /**
    * Receives a transient that was built for a durable provider of another context.
    *
-   * @param isAwaited returns true while that provider is being built.
+   * @param isAwaited returns true as long as that provider may receive the transient, or may hold it.
    */
   lent(instance: object, wrapper: NestWrapper, isAwaited: () => boolean): void;
   /** Receives an instance from `built` or `lent` that a durable provider of another context holds, so that it outlives this one. */

@@ -109,6 +109,11 @@ export function isBeingBuilt(wrapper: NestWrapper, contextId: ContextId): boolea
   return buildsInFlight([wrapper], contextId).length > 0;
 }
 
+/** Returns true if a provider has a complete instance under a context id. */
+export function isBuilt(wrapper: NestWrapper, contextId: ContextId): boolean {
+  return existing(wrapper, contextId).some(({ isResolved }) => isResolved);
+}
+
 /** Returns the promises of the instances that are being built under a context id. */
 function buildsInFlight(
   wrappers: readonly NestWrapper[],

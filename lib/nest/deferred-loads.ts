@@ -1,5 +1,6 @@
 import { getOrAdd } from '../util/values.js';
-import { contextIdOf, livesElsewhere, observerOf } from './context-id.js';
+import { contextIdOf, observerOf } from './context-id.js';
+import { failDependents } from './durable-holdings.js';
 import type { ContextId, NestInjector, NestWrapper } from './nest-types.js';
 import { isPreparing } from './preparation.js';
 
@@ -25,26 +26,40 @@ export function watchDeferredLoads(injector: NestInjector): void {
 /**
  * Defers the loads of an injector without `waitForDeferredLoads()` (11.0.0, for example). Such an injector loads members of a
  * circular dependency without waiting, loses their errors and repeats failed loads. Two members that fail would load each other
- * again and again, so each member is loaded only once for each context id.
+ * again and again, so each member is loaded only once for each context id, and a transient once for each dependent.
  */
 function deferLoads(injector: NestInjector): void {
   const { loadProvider } = injector;
-  const loads = new WeakMap<ContextId, Map<NestWrapper, Promise<unknown>>>();
+  const loads = new WeakMap<ContextId, Map<NestWrapper, Map<unknown, Promise<unknown>>>>();
 
   injector.loadProvider = function (this: NestInjector, ...args: unknown[]): Promise<unknown> {
     const load = (): Promise<unknown> => loadProvider.apply(this, args);
     const wrapper = args[0] as NestWrapper;
     const contextId = contextIdOf(args[2]);
     const observer = observerOf(contextId);
-    const isMember = wrapper.forwardRef === true && !wrapper.isTransient;
-    if (observer === undefined || !isMember || livesElsewhere(injector, wrapper, contextId!))
-      return load();
-    const loading = getOrAdd(
-      getOrAdd(loads, contextId!, () => new Map()),
-      wrapper,
-      load,
+    if (observer === undefined || wrapper.forwardRef !== true) return load();
+    const ofScope = getOrAdd(loads, contextId!, () => new Map());
+    const ofWrapper = getOrAdd(ofScope, wrapper, () => new Map());
+    const dependent = wrapper.isTransient ? inquirerIdOf(args) : undefined;
+    const loading = getOrAdd(ofWrapper, dependent, () =>
+      load().catch((error: unknown) => {
+        failDependents(wrapper, contextId!, error);
+        throw error;
+      }),
     );
     observer.notAwaited(loading);
     return loading.catch(() => undefined); // the observer throws the error
   };
+}
+
+/** Returns the id under which Nest stores the transient that a call to `Injector#loadProvider` loads. */
+function inquirerIdOf([, , context, inquirer]: readonly unknown[]): string | undefined {
+  const { effectiveInquirerId, inquirer: dependent = inquirer } = context as NestResolution;
+  return effectiveInquirerId ?? (dependent as NestWrapper | undefined)?.id;
+}
+
+/** The part of a resolution context of Nest 11.2 and 12 that this file reads; earlier versions pass the context id in its place. */
+interface NestResolution {
+  readonly inquirer?: NestWrapper;
+  readonly effectiveInquirerId?: string;
 }

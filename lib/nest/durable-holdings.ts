@@ -1,11 +1,18 @@
-import { isObject } from '../util/values.js';
+import { getOrAdd, isObject } from '../util/values.js';
 import type { BuildObserver } from './build-observer.interface.js';
-import { isBeingBuilt } from './context-instances.js';
+import { isBeingBuilt, isBuilt } from './context-instances.js';
 import { bare } from './decorations.js';
+import { injectionsOf } from './injections.js';
 import type { ContextId, NestInjector, NestProperty, NestWrapper } from './nest-types.js';
 
 /** Everything that was injected into a transient, by the transient. */
 const transients = new WeakMap<object, readonly unknown[]>();
+
+/** The durable providers that were built for a context id, and the transients that were built for them. */
+const outliving = new WeakMap<ContextId, OutlivingBuild[]>();
+
+/** The members of circular dependencies that have failed under a context id, with their errors. */
+const failures = new WeakMap<ContextId, Map<NestWrapper, unknown>>();
 
 /** Returns true for a transient that a durable provider may turn out to hold, perhaps inside another transient. */
 export function mayBeHeld(wrapper: NestWrapper, contextId: ContextId): boolean {
@@ -45,10 +52,11 @@ export function leaveToDurable(injected: readonly unknown[], observer: BuildObse
 export async function followDurable(
   building: Promise<unknown>,
   injected: readonly unknown[],
-  observer: BuildObserver,
+  build: OutlivingBuild,
 ): Promise<unknown> {
   const instance = await building;
-  leaveToDurable(injected, observer);
+  noteOutliving(build);
+  leaveToDurable(injected, build.observer);
   return instance;
 }
 
@@ -56,25 +64,56 @@ export async function followDurable(
 export async function followHeld(
   building: Promise<unknown>,
   injected: readonly unknown[],
-  { wrapper, holder, contextId, injector, observer }: Held,
+  build: OutlivingBuild & { readonly holder: NestWrapper },
 ): Promise<unknown> {
+  const { wrapper, holder, contextId, injector, observer } = build;
   const instance = await building;
   const own = bare(instance);
   if (!isObject(own)) return instance;
   noteTransient(own, injected);
+  const home = injector.getContextId(contextId, holder);
   // In a circular dependency, the durable provider may be complete before it receives the transient.
-  if (wrapper.forwardRef !== true && holder.forwardRef !== true)
-    observer.lent(own, wrapper, () =>
-      isBeingBuilt(holder, injector.getContextId(contextId, holder)),
-    );
+  const isCircular = wrapper.forwardRef === true || holder.forwardRef === true;
+  observer.lent(
+    own,
+    wrapper,
+    () => isBeingBuilt(holder, home) || (isCircular && isBuilt(holder, home)),
+  );
+  noteOutliving(build);
   return instance;
 }
 
-/** A transient, and the durable provider for which Nest builds it. */
-interface Held {
+/** @throws the error of a member of a circular dependency that has failed, if the new instance depends on it. */
+function noteOutliving(build: OutlivingBuild): void {
+  for (const [member, error] of failures.get(build.contextId) ?? [])
+    if (dependsOn(build.wrapper, member)) throw error;
+  getOrAdd(outliving, build.contextId, () => []).push(build);
+}
+
+/**
+ * Fails the durable providers, and the transients for them, that depend on a failed member of a circular dependency. Where Nest
+ * doesn't wait for the member, its dependents are complete before it fails, and every later scope would receive them.
+ */
+export function failDependents(member: NestWrapper, contextId: ContextId, error: unknown): void {
+  getOrAdd(failures, contextId, () => new Map()).set(member, error);
+  for (const { wrapper, holder, injector } of outliving.get(contextId) ?? [])
+    if (dependsOn(wrapper, member))
+      wrapper.removeInstanceByContextId(injector.getContextId(contextId, wrapper), holder?.id);
+}
+
+function dependsOn(dependent: NestWrapper, wrapper: NestWrapper): boolean {
+  const reached = new Set([dependent]);
+  for (const each of reached)
+    for (const injection of injectionsOf(each)) reached.add(injection.wrapper);
+  return reached.has(wrapper);
+}
+
+/** The build of a durable provider, or of a transient for one. */
+interface OutlivingBuild {
   readonly wrapper: NestWrapper;
-  readonly holder: NestWrapper;
   readonly contextId: ContextId;
   readonly injector: NestInjector;
   readonly observer: BuildObserver;
+  /** The durable provider for which Nest builds a transient. */
+  readonly holder?: NestWrapper | undefined;
 }

@@ -56,7 +56,7 @@ export function observe(
   if (!isElsewhere && holder === undefined) return observeOwn(build, instantiate);
   const injected = injectedBy(args, properties);
   return isElsewhere
-    ? followDurable(instantiate(args), injected, build.observer)
+    ? followDurable(instantiate(args), injected, build)
     : followHeld(instantiate(args), injected, { ...build, holder: holder! });
 }
 
@@ -109,9 +109,6 @@ async function observeOwn(
   try {
     await ready;
     withheld?.release(); // not after a failure, so that later dependents receive the error too
-  } catch (error) {
-    // Nest 11.0 drops the promise of a circular transient; the observer keeps the error, and the load throws it.
-    if (!isCircular || !wrapper.isTransient) throw error;
   } finally {
     preparation.isOver = true;
   }

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Module, Scope, forwardRef } from '@nestjs/common';
+import { Inject, Injectable, Module, Scope, forwardRef, type ScopeOptions } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { InjectTick, ScopedWorker, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
@@ -457,4 +457,49 @@ describe('Providers that inject each other', () => {
     expect(String((await registry.run('Worker.run')).error)).toBe('Error: part down');
     await turns();
   });
+
+  const places = ['Left', 'Right', 'a dependency of both'];
+  const partners: [string, ScopeOptions][] = [
+    ['singleton', {}],
+    ['transient', { scope: Scope.TRANSIENT }],
+    ['request-scoped', { scope: Scope.REQUEST }],
+  ];
+  it.each(partners.flatMap(([kind, scope]) => places.map((place) => ({ kind, scope, place }))))(
+    '[B26] fail the tick, not the process, when $place cannot be built, in a cycle of a transient with a $kind provider',
+    async ({ scope, place }) => {
+      let builds = 0;
+      const build = (built: string): void => {
+        builds += 1;
+        if (builds < 10 && built === place) throw FAILURE;
+      };
+      @Injectable({ scope: Scope.TRANSIENT })
+      class Left {
+        @Inject(forwardRef(() => Right)) readonly right!: object;
+        constructor(@Inject('CONNECTION') readonly connection: object) {
+          build('Left');
+        }
+      }
+      @Injectable(scope)
+      class Right {
+        @Inject(forwardRef(() => Left)) readonly left!: object;
+        constructor(@Inject('CONNECTION') readonly connection: object) {
+          build('Right');
+        }
+      }
+      const connection = {
+        provide: 'CONNECTION',
+        scope: Scope.REQUEST,
+        useFactory: async () => {
+          await turn();
+          build('a dependency of both');
+          return {};
+        },
+      };
+      const { registry } = await startApp({ providers: [Left, Right, connection, worker([Left])] });
+      for (let tick = 0; tick < 2; tick += 1) {
+        expect(await registry.run('Worker.run')).toMatchObject({ error: FAILURE });
+        await turns();
+      }
+    },
+  );
 });

@@ -11,7 +11,7 @@ import { ContextIdFactory, type ContextId, type HostComponentInfo } from '@nestj
 import { ScopedTimeout, ScopedWorker, ScopedWorkerEvents, type Tick } from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
-import { RequestScoped, Transient } from '../support/probes.js';
+import { RequestScoped, Transient, worker } from '../support/probes.js';
 
 /** Its owner closes it, once. */
 class Closeable {
@@ -35,10 +35,6 @@ class Socket extends Closeable {
     super();
   }
 }
-
-// Nest 11.0 fails in two ways here: the durable provider is complete before the transient in the cycle is built, so the tick still
-// disposes what is inside; and if the partner is a transient, the builds that a closed scope refuses are repeated without end.
-const onNestWithCycles = process.env['NEST'] === 'nest11-oldest' ? describe.skip : describe;
 
 const Durable = (): ClassDecorator => Injectable({ scope: Scope.REQUEST, durable: true });
 
@@ -308,16 +304,18 @@ describe('A transient inside a durable provider', () => {
     },
   );
 
-  onNestWithCycles('with a circular dependency', () => {
-    it.each(['singleton', 'transient', 'durable'])(
+  describe('with a circular dependency', () => {
+    const kinds: Record<string, ScopeOptions> = {
+      singleton: {},
+      transient: { scope: Scope.TRANSIENT },
+      durable: { scope: Scope.REQUEST, durable: true },
+    };
+    const names = Object.keys(kinds);
+
+    it.each(names)(
       '[B1] outlives the scope inside a transient in a circular dependency with a %s',
       async (kind) => {
-        const scopes: Record<string, ScopeOptions> = {
-          singleton: {},
-          transient: { scope: Scope.TRANSIENT },
-          durable: { scope: Scope.REQUEST, durable: true },
-        };
-        @Injectable(scopes[kind]!)
+        @Injectable(kinds[kind]!)
         class Partner {
           @Inject(forwardRef(() => Client)) readonly client!: object;
         }
@@ -347,6 +345,63 @@ describe('A transient inside a durable provider', () => {
           values.push((await registry.run('Reader.read')).value);
 
         expect(values).toEqual([true, true, true]);
+      },
+    );
+
+    const failures = names.flatMap((left) =>
+      names.flatMap((right) =>
+        ['left', 'right', 'database'].map((failing) => ({ left, right, failing })),
+      ),
+    );
+    it.each(failures)(
+      '[B26, B33] is built again after $failing failed: $left with $right',
+      async ({ left, right, failing }) => {
+        let isDown = true;
+        const connect = (part: string): void => {
+          if (isDown && part === failing) throw new Error('unreachable');
+        };
+        @Injectable(kinds[left]!)
+        class Left {
+          @Inject(forwardRef(() => Right)) readonly partner!: object;
+          constructor(@Inject('DATABASE') readonly database: object) {
+            connect('left');
+          }
+        }
+        @Injectable(kinds[right]!)
+        class Right {
+          @Inject(forwardRef(() => Left)) readonly partner!: object;
+          constructor(@Inject('DATABASE') readonly database: object) {
+            connect('right');
+          }
+        }
+        const database = {
+          provide: 'DATABASE',
+          scope: Scope.REQUEST,
+          durable: true,
+          useFactory: async () => {
+            await turn();
+            connect('database');
+            return {};
+          },
+        };
+        @Durable()
+        class Tenant {
+          constructor(readonly part: Left) {}
+        }
+        const read = (_tick: Tick, { part }: Tenant): boolean[] => {
+          const partner = part.partner as Right;
+          return [part, part.database, partner.database, partner.partner].map(Boolean);
+        };
+        const { registry } = await startApp({
+          providers: [Tenant, Left, Right, database, worker([Tenant], read)],
+        });
+        for (let tick = 0; tick < 3; tick += 1) {
+          const { error } = await registry.run('Worker.run');
+          expect(error).toEqual(new Error('unreachable'));
+        }
+        isDown = false;
+        const { value } = await registry.run('Worker.run');
+        expect(value).toEqual([true, true, true, true]);
       },
     );
   });

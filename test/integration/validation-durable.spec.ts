@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Controller, Inject, Injectable, Optional, Scope, type Provider } from '@nestjs/common';
+import {
+  Controller,
+  forwardRef,
+  Inject,
+  Injectable,
+  Optional,
+  Scope,
+  type Provider,
+} from '@nestjs/common';
 import {
   ContextIdFactory,
   REQUEST,
@@ -27,6 +35,9 @@ class Session {
 class Catalogue {
   constructor(readonly session: Session) {}
 }
+
+@Durable()
+class Prices {}
 
 @Durable()
 class Shop {
@@ -68,6 +79,27 @@ describe('A durable provider', () => {
           'Shop is durable and holds Session, which is request-scoped (Worker.run -> Shop -> Catalogue -> Session). The scope disposes Session after the tick, but the ContextIdStrategy keeps Shop, which goes on using it. Pass what Shop needs from Session as a method argument, or make Session durable as well.',
       },
     ]);
+  });
+
+  it('[C21] is reported when only a cycle keeps Nest from seeing the request-scoped one', async () => {
+    @Injectable()
+    class Stock {
+      @Inject(forwardRef(() => Basket)) readonly basket!: object;
+      constructor(readonly prices: Prices) {}
+    }
+    @RequestScoped()
+    class Basket {
+      @Inject(forwardRef(() => Stock)) readonly stock!: object;
+      constructor(readonly prices: Prices) {}
+    }
+    @Durable()
+    class Store {
+      constructor(readonly stock: Stock) {}
+    }
+    const providers = [Prices, Stock, Basket, Store, worker([Store])];
+    const [captive] = await findingsOf({ providers });
+    expect(captive).toMatchObject({ number: 'SW204', severity: 'error' });
+    expect(captive?.chain.slice(-2)).toEqual(['Stock', 'Basket']);
   });
 
   it('[C21] does go on with what was disposed: the report is right', async () => {
