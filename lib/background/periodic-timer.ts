@@ -1,6 +1,6 @@
 import { PeriodicTimerError, refuseInvalid } from '../errors/errors.js';
 import { named, optionsProblems, periodProblem, signalProblem } from '../util/option-checks.js';
-import { Alarm } from '../util/alarm.js';
+import { Alarm, MOST_SLEWED_MS } from '../util/alarm.js';
 import { onAbort } from '../util/on-abort.js';
 
 /** @publicApi */
@@ -13,9 +13,6 @@ interface Wait {
   readonly resolve: (isTick: boolean) => void;
   readonly stopListening: () => void;
 }
-
-/** If the wall clock goes back by no more than this, it was slewed, not set. */
-const SLEWED_MS = 1_000;
 
 /**
  * Times one loop, like .NET's `System.Threading.PeriodicTimer`: `while (await timer.waitForNextTick()) { ... }`, or
@@ -149,7 +146,7 @@ export class PeriodicTimer implements AsyncIterable<void>, Disposable {
     const lead = clockLead();
     const setBackBy = this.#clockLead - lead;
     this.#clockLead = lead;
-    if (setBackBy > SLEWED_MS) this.#next -= setBackBy;
+    if (setBackBy > MOST_SLEWED_MS) this.#next -= setBackBy;
     return this.#isOwed || Date.now() >= this.#next;
   }
 }

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { NestModule, NestWrapper } from '../nest/index.js';
+import { GATEWAY_METADATA, type NestModule, type NestWrapper } from '../nest/index.js';
 import { methodsOf } from '../util/values.js';
 
 /** The methods that another library calls on a class for each job, message or event. */
@@ -31,7 +31,7 @@ const ON_CLASSES: readonly (Decorator & { readonly methods: readonly string[] })
   { library: '@nestjs/bull', key: 'bull:module_queue', unit: 'job', methods: [] },
   {
     library: '@nestjs/websockets',
-    key: 'websockets:is_gateway',
+    key: GATEWAY_METADATA,
     unit: 'message',
     methods: [],
     scoped: 'built-for-each-client',

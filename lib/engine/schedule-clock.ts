@@ -118,8 +118,8 @@ export class ScheduleClock implements AlarmOwner {
    * rule. Otherwise, a schedule that can't keep up would queue more and more slots.
    */
   private async fireTogether(run: readonly number[], takeTurns: boolean): Promise<void> {
-    const most = this.schedule.options.misfire === 'all' ? MOST_CAUGHT_UP : 1;
-    const isCatchUp = takeTurns && this.#caughtUp < most;
+    const mostCaughtUp = this.schedule.options.misfire === 'all' ? MOST_CAUGHT_UP : 1;
+    const isCatchUp = takeTurns && this.#caughtUp < mostCaughtUp;
     const count = isCatchUp ? run.length : 0;
     this.#caughtUp += count;
     await Promise.all(run.map((slot) => this.host.fire({ ...this.slot(slot), isCatchUp })));

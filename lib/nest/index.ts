@@ -13,6 +13,7 @@ export { Enhancers } from './enhancers.js';
 export { enhancerClasses } from './enhancer-metadata.js';
 export {
   declaredTokens,
+  GATEWAY_METADATA,
   injectionsOf,
   isGateway,
   missingInjectionsOf,

@@ -128,9 +128,12 @@ function tokenOf(given: unknown): unknown {
   return injectedToken(optionalToken(given)) ?? undefined;
 }
 
+/** The key under which `@WebSocketGateway()` marks a class. */
+export const GATEWAY_METADATA = 'websockets:is_gateway';
+
 /** Returns true for a class with `@WebSocketGateway()` from `@nestjs/websockets`. That package might not be installed. */
 export function isGateway(type: Function): boolean {
-  return Reflect.getMetadata('websockets:is_gateway', type) === true;
+  return Reflect.getMetadata(GATEWAY_METADATA, type) === true;
 }
 
 /** Returns true if an entry is missing: a missing optional dependency leaves a hole, and so does `INQUIRER`. */

@@ -47,11 +47,13 @@ export function takeProperties(contextId: ContextId, wrapper: NestWrapper): Nest
 
 /** Injects the properties, and empties the list, so that Nest doesn't overwrite values that `onScopeInit` has set. */
 export function injectEarly(instance: unknown, properties: NestProperty[]): void {
-  if (typeof instance !== 'object') return; // a function, whose properties Nest doesn't inject
-  for (const { key, instance: value } of properties.splice(0)) {
-    if (value !== undefined && value !== null)
-      (instance as Record<PropertyKey, unknown>)[key] = value;
-  }
+  for (const { key, instance: value } of properties.splice(0)) injectProperty(instance, key, value);
+}
+
+/** Sets an injected property as Nest does: not on a function, and not to a missing optional dependency. */
+export function injectProperty(instance: unknown, key: PropertyKey, value: unknown): void {
+  if (typeof instance === 'object' && value !== undefined && value !== null)
+    (instance as Record<PropertyKey, unknown>)[key] = value;
 }
 
 /** Returns the provider that a transient is built for: up to Nest 11, the fifth argument of `Injector#instantiateClass`. */

@@ -5,7 +5,13 @@ import { BeginOrder } from './sqlite-begin-order.js';
 import { useConnection, type SqliteConnection } from './sqlite-driver.js';
 import { Creation } from './refused-write.js';
 import { forgetTransaction, SqliteRunner, type DeepRunner, type Send } from './sqlite-runner.js';
-import { begins, beginsInside, effectOnTransaction, mayWrite } from './sqlite-statements.js';
+import {
+  begins,
+  beginsInside,
+  effectOnTransaction,
+  mayWrite,
+  rollsBack,
+} from './sqlite-statements.js';
 import type { AppConnection } from './sqlite-app-connection.js';
 import {
   destroyedText,
@@ -201,11 +207,6 @@ export class SqliteAppRunner extends SqliteRunner {
     if (isMigrating) await this.endMigration();
   }
 
-  /** Makes the call that TypeORM omits if a migration fails. The call itself fails if the data source is destroyed. */
-  private async endMigration(): Promise<void> {
-    await this.runner.afterMigration().catch(() => undefined);
-  }
-
   /**
    * Returns the query runner of the transaction that the calling code is part of. Statements that this code sends to the data
    * source join the transaction.
@@ -226,7 +227,7 @@ export class SqliteAppRunner extends SqliteRunner {
   override async transact<T>(work: () => Promise<T>): Promise<T> {
     const isOutermost = this.depth === 1;
     try {
-      return await this.within(work);
+      return await this.runInside(work);
     } catch (error) {
       if (isOutermost) {
         // TypeORM rolls back some microtasks later.
@@ -278,7 +279,7 @@ export class SqliteAppRunner extends SqliteRunner {
     });
     try {
       const result = await (isInner ? this.#begins.beginInside(() => sent) : sent);
-      this.#isMigrationLost ||= this.keepsTurn && /^ROLLBACK\s*$/i.test(statement);
+      this.#isMigrationLost ||= this.keepsTurn && rollsBack(statement);
       return result === ROUTE_AGAIN ? await this.route(statement, send) : result;
     } finally {
       if (signal !== undefined) owner.#pending -= 1;

@@ -174,8 +174,7 @@ export abstract class SqliteRunner implements Writer {
       return result;
     } catch (error) {
       // If the BEGIN of a migration fails, TypeORM leaves foreign keys off.
-      if (this.keepsTurn && begins(statement) && !this.hasTransaction())
-        await this.runner.afterMigration().catch(() => undefined);
+      if (this.keepsTurn && begins(statement) && !this.hasTransaction()) await this.endMigration();
       throw error;
     } finally {
       this.#sending -= 1;
@@ -230,7 +229,7 @@ export abstract class SqliteRunner implements Writer {
       get: (target, name) => {
         const value: unknown = Reflect.get(target, name, target);
         if (typeof value !== 'function') return value;
-        return (...args: unknown[]) => this.within((): unknown => value.apply(target, args));
+        return (...args: unknown[]) => this.runInside((): unknown => value.apply(target, args));
       },
     });
     Object.assign(this.runner, { broadcaster: joined });
@@ -246,7 +245,7 @@ export abstract class SqliteRunner implements Writer {
   }
 
   /** Runs the work of a transaction or of a subscriber. */
-  within<T>(work: () => T): T {
+  runInside<T>(work: () => T): T {
     // Keeps only query runners that hold a turn. Otherwise, the list would grow endlessly if each transaction began the next.
     const others = (around.getStore() ?? []).filter(
       ({ runner }) => runner !== this && runner.isWriting,
@@ -261,7 +260,7 @@ export abstract class SqliteRunner implements Writer {
 
   /** Runs the callback of a transaction. */
   transact<T>(work: () => Promise<T>): Promise<T> {
-    return this.within(work);
+    return this.runInside(work);
   }
 
   /** True if the calling code runs within this query runner. */
@@ -284,6 +283,11 @@ export abstract class SqliteRunner implements Writer {
   /** True if the calling code runs within the current turn of this query runner. */
   protected get isAroundNow(): boolean {
     return this.#turn !== undefined && this.isAroundIn(this.#turn);
+  }
+
+  /** Makes the call that TypeORM omits if a migration fails. The call itself fails if the data source is destroyed. */
+  protected async endMigration(): Promise<void> {
+    await this.runner.afterMigration().catch(() => undefined);
   }
 
   /** True only if no other query runner has a transaction on the connection. */

@@ -30,6 +30,11 @@ export function beginsInside(statement: string): boolean {
   return statement.startsWith('SAVEPOINT typeorm_');
 }
 
+/** Returns true for the statement with which TypeORM undoes a whole transaction. */
+export function rollsBack(statement: string): boolean {
+  return /^ROLLBACK\s*$/i.test(statement);
+}
+
 /** Returns true for a statement that doesn't write anything by itself inside a transaction. */
 export function divides(statement: string): boolean {
   return /^(SAVEPOINT|RELEASE|COMMIT|END)\b/i.test(withoutComments(statement));

@@ -1,3 +1,6 @@
+/** If the wall clock goes back by no more than this, it was slewed, not set. */
+export const MOST_SLEWED_MS = 1_000;
+
 /** Whom an alarm calls. */
 export interface AlarmOwner {
   /** Called when the time is up. */
@@ -57,7 +60,7 @@ export class Alarm {
     const now = Date.now();
     // Timers may fire a millisecond early by the wall clock, and NTP may slew it; neither is a step back.
     const setBackBy = alarm.#wakesAt - now;
-    if (setBackBy > 1_000) alarm.owner.onSetBack(at, setBackBy);
+    if (setBackBy > MOST_SLEWED_MS) alarm.owner.onSetBack(at, setBackBy);
     else if (now >= at) alarm.owner.ring(at);
     else alarm.set(at);
   }

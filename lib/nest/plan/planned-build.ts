@@ -4,6 +4,7 @@ import { handsOn } from '../decorations.js';
 import { mayBeHeld, noteTransient } from '../durable-holdings.js';
 import type { ContextId, NestInstanceHost } from '../nest-types.js';
 import { constructIn, initHookOf, Preparation } from '../preparation.js';
+import { injectProperty } from '../resolved-properties.js';
 import { NOT_BUILT, REQUEST_SLOT, type Plan, type PlanStep } from './plan.js';
 
 /** The entry that Nest finds when it looks up the provider of a step under the context id. */
@@ -207,12 +208,7 @@ export class PlannedBuild {
   }
 
   private inject({ properties }: PlanStep, instance: unknown): void {
-    if (typeof instance !== 'object') return; // a function, whose properties Nest doesn't inject either
-    for (const [key, slot] of properties) {
-      const value = this.#slots[slot];
-      if (value !== undefined && value !== null)
-        (instance as Record<PropertyKey, unknown>)[key] = value;
-    }
+    for (const [key, slot] of properties) injectProperty(instance, key, this.#slots[slot]);
   }
 
   private keep(step: PlanStep, instance: unknown): void {
