@@ -29,6 +29,7 @@ export type {
   AttemptReport,
   SkipReason,
   TickOutcome,
+  TickOverrun,
   TickPhase,
   TickReport,
   TickRetry,

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { below, logError, logErrors, loggedError } from '../errors/error-log.js';
-import { tickLabel, type TickReport } from '../tick/tick-report.js';
+import { tickLabel, type TickOverrun, type TickReport } from '../tick/tick-report.js';
 import { growthText, reachedText, recoveredText } from '../memory/memory-text.js';
 import type { MemoryCrossing } from '../memory/memory-threshold.js';
 import type { DeadLetter } from '../schedule/consumer-options.js';
@@ -37,6 +37,7 @@ export class EventLog {
   constructor(events: ScopedWorkerEvents) {
     events.on('tick:finished', (report) => this.finished(report));
     events.on('tick:skipped', (report) => this.skipped(report));
+    events.on('tick:overrun', (overrun) => this.overran(overrun));
     events.on('schedule:changed', ({ schedule, change }) => {
       if (change !== 'removed') return;
       this.#lastSkips.delete(schedule);
@@ -111,6 +112,12 @@ export class EventLog {
     this.#lastSkips.set(report.schedule, report.endedAt.getTime());
     if (isFirst) this.#logger.warn(message);
     else this.#logger.debug(message);
+  }
+
+  private overran({ schedule, tickId, messageId, timeoutMs }: TickOverrun): void {
+    this.#logger.warn(
+      `${tickLabel(schedule, tickId, messageId)} is still running 5 s after its timeoutMs of ${timeoutMs} ms. Its scope stays open, and no other attempt follows, until its handler and waitFor() work have settled. Pass tick.signal to what they wait for.`,
+    );
   }
 
   /** Ends a series of skipped ticks, unless the reported tick was due by the time of the last skip. */

@@ -1,5 +1,5 @@
 import type { ScopeClosedError } from '../errors/errors.js';
-import type { TickReport, TickRetry } from '../tick/tick-report.js';
+import type { TickOverrun, TickReport, TickRetry } from '../tick/tick-report.js';
 import type { DeadLetter } from '../schedule/consumer-options.js';
 import type { Tick } from '../tick/tick.interface.js';
 import type { MemoryCheck, MemoryCrossing } from '../memory/memory-threshold.js';
@@ -105,6 +105,8 @@ export interface ScopedWorkerEventMap {
   'tick:skipped': TickReport;
   /** An attempt failed or timed out, its scope is disposed, and another attempt follows. */
   'tick:retrying': TickRetry;
+  /** An attempt is still running 5 seconds after its `timeoutMs`: its handler or `waitFor` work doesn't stop when the signal is aborted. */
+  'tick:overrun': TickOverrun;
   /** A scope has opened. Nothing has been built in it yet. */
   'scope:opened': ScopeNotice;
   /** A scope has closed: everything that it owned is disposed. */

@@ -6,6 +6,7 @@ const EVENTS = {
   'tick:finished': true,
   'tick:skipped': true,
   'tick:retrying': true,
+  'tick:overrun': true,
   'scope:opened': true,
   'scope:closed': true,
   'schedule:changed': true,

@@ -21,11 +21,9 @@ export class TickAttempt {
     events: TickEvents,
   ) {
     const { slot, id: tickId } = runningTick;
-    // The signal may outlive the tick, and must not keep the tick's payload alive.
-    const work = { schedule: slot.schedule.name, tickId };
-    this.control = new AttemptAbort(slot.schedule, (error) =>
-      events.emit('failure:stray', { where: 'abort-listener', ...work, error }),
-    );
+    const { schedule, messageId } = slot;
+    const attempt = { schedule: schedule.name, tickId, messageId, attempt: number };
+    this.control = new AttemptAbort(attempt, schedule, events);
   }
 
   /** Returns the time since the attempt started, in milliseconds, with fractions. */

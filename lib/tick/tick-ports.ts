@@ -1,7 +1,7 @@
 import type { NestWrapper } from '../nest/index.js';
 import type { StrayFailure } from '../errors/stray-failure.interface.js';
 import type { Tick } from './tick.interface.js';
-import type { TickReport, TickRetry } from './tick-report.js';
+import type { TickOverrun, TickReport, TickRetry } from './tick-report.js';
 import type { Schedule } from '../schedule/schedule.js';
 import type { Slot } from '../schedule/slot.js';
 import type { AroundHook } from './around.js';
@@ -12,6 +12,7 @@ export interface TickEvents {
   emit(event: 'tick:finished', report: TickReport): void;
   emit(event: 'tick:skipped', report: TickReport): void;
   emit(event: 'tick:retrying', retry: TickRetry): void;
+  emit(event: 'tick:overrun', overrun: TickOverrun): void;
   emit(event: 'failure:stray', failure: StrayFailure): void;
 }
 

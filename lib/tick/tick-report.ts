@@ -59,6 +59,21 @@ export interface AttemptReport {
   readonly disposeMs: number;
 }
 
+/** Identifies one attempt of a tick. */
+export interface TickAttemptId {
+  readonly schedule: string;
+  readonly tickId: string;
+  /** The id of the message that a consumer handles; undefined for all other ticks. */
+  readonly messageId: string | undefined;
+  /** The number of the attempt, starting at 1. */
+  readonly attempt: number;
+}
+
+/** Emitted if an attempt is still running 5 seconds after its `timeoutMs` has elapsed. */
+export interface TickOverrun extends TickAttemptId {
+  readonly timeoutMs: number;
+}
+
 /** Emitted after an attempt that didn't succeed, before the wait for the next one. */
 export interface TickRetry {
   readonly schedule: string;

@@ -2,13 +2,17 @@ import { TickTimeoutError } from '../errors/errors.js';
 import type { Schedule } from '../schedule/schedule.js';
 import type { Abortable } from '../errors/error-parts.js';
 import { isThenable } from '../util/values.js';
-import type { AbortCause } from './tick-report.js';
+import type { TickEvents } from './tick-ports.js';
+import type { AbortCause, TickAttemptId } from './tick-report.js';
 
 const WHY: Record<AbortCause, string> = {
   shutdown: 'the application is shutting down',
   cancel: 'it was cancelled',
   overlap: 'a newer tick replaces it',
 };
+
+/** An attempt that runs this much longer than its `timeoutMs` is reported, because its handler may never end. */
+const OVERRUN_MS = 5_000;
 
 type Listener = (event: Event) => unknown;
 type AnyListener = Listener | { handleEvent(event: Event): unknown };
@@ -36,14 +40,19 @@ export class AttemptAbort implements Abortable {
   #signal: TickSignal | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
+  /** @param attempt without the payload of the tick, which the signal must not keep alive if it outlives the tick. */
   constructor(
+    private readonly attempt: TickAttemptId,
     private readonly schedule: Schedule,
-    private readonly onListenerError: (error: unknown) => void,
+    private readonly events: TickEvents,
   ) {}
 
   get signal(): AbortSignal {
     if (this.#signal === undefined) {
-      this.#signal = new TickSignal(this.onListenerError);
+      const { schedule, tickId } = this.attempt;
+      this.#signal = new TickSignal((error) =>
+        this.events.emit('failure:stray', { where: 'abort-listener', schedule, tickId, error }),
+      );
       if (this.aborted) this.#signal.abort(this.reason);
     }
     return this.#signal.signal;
@@ -66,12 +75,19 @@ export class AttemptAbort implements Abortable {
     this.abort(reason);
   }
 
-  /** Aborts the attempt when its `timeoutMs` has passed, unless `stopTimer()` is called first. */
+  /**
+   * Aborts the attempt when its `timeoutMs` has passed, and reports it if it hasn't ended some time later, unless `stopTimer()` is
+   * called first.
+   */
   startTimer(): void {
     const { name, options } = this.schedule;
     const { timeoutMs } = options;
     if (timeoutMs === undefined) return;
-    const timeIsUp = (): void => this.abort(new TickTimeoutError(name, timeoutMs));
+    const overrun = (): void => this.events.emit('tick:overrun', { ...this.attempt, timeoutMs });
+    const timeIsUp = (): void => {
+      this.#timer = setTimeout(overrun, OVERRUN_MS).unref();
+      this.abort(new TickTimeoutError(name, timeoutMs));
+    };
     this.#timer = setTimeout(timeIsUp, timeoutMs);
   }
 

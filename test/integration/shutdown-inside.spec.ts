@@ -7,6 +7,7 @@ import {
   ScopedWorker,
   type AroundHook,
   type Tick,
+  type TickOverrun,
 } from '../../lib/index.js';
 import { appsOnFakeClock, startApp } from '../support/app.js';
 import { advance } from '../support/fake-clock.js';
@@ -317,6 +318,30 @@ describe('timeoutMs', () => {
     const report = registry.run('Worker.run');
     await advance(1_000);
     expect(await report).toMatchObject({ outcome: 'timed-out', phase: 'handler' });
+  });
+
+  it('[D32] reports a handler that never ends, once', async () => {
+    const held = gate();
+    const handler = ({ scope }: Tick): void => scope.waitFor(held.opened);
+    const options = { timeoutMs: 1_000 };
+    const { registry, events, log } = await startApp({ providers: [worker([], handler, options)] });
+    const seen: unknown[] = [];
+    events.on('tick:overrun', (overrun) => void seen.push(overrun));
+    const report = registry.run('Worker.run');
+    await advance(5_999);
+    expect(seen).toEqual([]);
+    await advance(60_000);
+    const { tickId } = seen[0] as TickOverrun;
+    expect(seen).toEqual([
+      { schedule: 'Worker.run', tickId, messageId: undefined, attempt: 1, timeoutMs: 1_000 },
+    ]);
+    expect(log.of('warn')).toEqual([
+      `Worker.run (${tickId}) is still running 5 s after its timeoutMs of 1000 ms. Its scope stays open, and no other attempt follows, until its handler and waitFor() work have settled. Pass tick.signal to what they wait for.`,
+    ]);
+    held.open();
+    await advance(1);
+    expect(await report).toMatchObject({ outcome: 'timed-out' });
+    expect(jest.getTimerCount()).toBe(0);
   });
 
   it('[D32] a handler that ends in time is left alone, and no timer stays', async () => {
