@@ -32,7 +32,10 @@ export function missingDependencies(
       seen.add(wrapper);
       for (const missing of missingInjectionsOf(wrapper)) {
         const { host } = wrapper;
-        const advice = host && repositoryAdvice({ ...missing, host, worker: root, modules });
+        const advice =
+          host &&
+          (repositoryAdvice({ ...missing, host, worker: root, modules }) ??
+            exportAdvice(missing.token, host, modules));
         findings.push(missingFinding(wrapper, missing, chain, advice));
       }
       for (const { wrapper: next } of injectionsOf(wrapper))
@@ -40,6 +43,21 @@ export function missingDependencies(
     }
   }
   return findings;
+}
+
+/** Returns what to do if exactly one other module provides the token. */
+function exportAdvice(
+  token: unknown,
+  host: NestModule,
+  modules: readonly NestModule[],
+): string | undefined {
+  const [home, another] = modules.filter(({ providers }) => providers.has(token));
+  if (home === undefined || another !== undefined) return undefined;
+  const name = tokenText(token);
+  const isImported = host.imports?.has(home) === true;
+  if (home.exports?.has(token) === true)
+    return `Import ${home.name}, which exports ${name}, into ${host.name}`;
+  return `Add ${name} to the exports of ${home.name}, ${isImported ? `which ${host.name} imports` : `and import that module into ${host.name}`}`;
 }
 
 function missingFinding(

@@ -49,6 +49,10 @@ export interface NestModule {
   readonly providers: Map<unknown, NestWrapper>;
   readonly controllers: Map<unknown, NestWrapper>;
   readonly injectables: Map<unknown, NestWrapper>;
+  /** The imported modules, including global ones. */
+  readonly imports?: ReadonlySet<NestModule>;
+  /** Tokens of providers, and classes of re-exported modules. */
+  readonly exports?: ReadonlySet<unknown>;
   distance: number;
 }
 

@@ -2,14 +2,6 @@ import { INQUIRER, REQUEST } from '@nestjs/core';
 import type { NestModule, NestWrapper } from './nest-types.js';
 import { isSingleton } from './provider-kind.js';
 
-/** The part of Nest's `Module` that links a module to others; the same from Nest 11.0.0 to 12.5.1. */
-interface LinkedModule extends NestModule {
-  /** The imported modules, including global ones. */
-  readonly imports?: ReadonlySet<LinkedModule>;
-  /** Tokens of providers, and classes of re-exported modules. */
-  readonly exports?: ReadonlySet<unknown>;
-}
-
 /**
  * Returns the provider that a module sees under a token: its own, or else the first that its imports export. Nest's injector finds
  * the same provider for dependents in that module. `ModuleRef` finds only the provider of the module itself, or that of the last
@@ -49,9 +41,9 @@ export function isOfBuild(token: unknown, module: NestModule | undefined): boole
 }
 
 function exportedTo(
-  { imports = new Set(), exports }: LinkedModule,
+  { imports = new Set(), exports }: NestModule,
   token: unknown,
-  visited: Set<LinkedModule>,
+  visited: Set<NestModule>,
   isImported = false,
 ): NestWrapper | undefined {
   for (const module of imports) {

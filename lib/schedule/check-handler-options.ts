@@ -163,6 +163,7 @@ const EQUIVALENTS: ReadonlyMap<string, string> = new Map([
   ['runOnInit', 'runOnStart'],
   ['unrefTimeout', 'engine: inProcessEngine({ unref: true }) in ScopedWorkerModule.forRoot()'],
   ['timezone', 'timeZone'],
+  ['tz', 'timeZone'],
   ['timeout', 'timeoutMs'],
   ['retries', 'retry: { attempts }'],
   ['enabled', 'disabled'],

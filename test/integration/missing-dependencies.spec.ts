@@ -184,6 +184,22 @@ describe('A worker that asks for what nothing provides', () => {
     });
   });
 
+  it.each([
+    [true, false, 'Add Smtp to the exports of SmtpModule, which MailModule imports'],
+    [false, true, 'Import SmtpModule, which exports Smtp, into MailModule'],
+    [false, false, 'Add Smtp to the exports of SmtpModule, and import that module into MailModule'],
+  ])(
+    '[XC12] names the module that provides it: imported %s, exported %s',
+    async (isImported, isExported, advice) => {
+      @Module({ providers: [Smtp], exports: isExported ? [Smtp] : [] })
+      class SmtpModule {}
+      @Module({ imports: isImported ? [SmtpModule] : [], providers: viaMailer })
+      class MailModule {}
+      const starting = startApp({ imports: [SmtpModule, MailModule] });
+      await expect(starting).rejects.toThrow(`Mailer -> Smtp). ${advice}.`);
+    },
+  );
+
   it('[XC12] names what a circle of imports has left undefined', async () => {
     @RequestScoped()
     class Circular {
