@@ -8,6 +8,7 @@ import {
   type NestModule,
   type NestWrapper,
 } from '../nest/index.js';
+import { reachable } from '../util/values.js';
 import { repositoryAdvice } from './repository-advice.js';
 import { handlerName } from './schedule-names.js';
 import type { FoundWorker } from './worker-explorer.js';
@@ -45,19 +46,25 @@ export function missingDependencies(
   return findings;
 }
 
-/** Returns what to do if exactly one other module provides the token. */
+/** Returns what to do if exactly one other module provides the token, and the dependent's module can import that module. */
 function exportAdvice(
   token: unknown,
   host: NestModule,
   modules: readonly NestModule[],
 ): string | undefined {
   const [home, another] = modules.filter(({ providers }) => providers.has(token));
-  if (home === undefined || another !== undefined) return undefined;
+  if (home === undefined || another !== undefined || home.name === host.name) return undefined;
+  const imported = reachable(home, ({ imports }) => imports ?? []);
+  if (imported.has(host)) return undefined; // an import would be circular
   const name = tokenText(token);
-  const isImported = host.imports?.has(home) === true;
-  if (home.exports?.has(token) === true)
-    return `Import ${home.name}, which exports ${name}, into ${host.name}`;
-  return `Add ${name} to the exports of ${home.name}, ${isImported ? `which ${host.name} imports` : `and import that module into ${host.name}`}`;
+  if (host.imports?.has(home) === true)
+    return `Add ${name} to the exports of ${home.name}, which ${host.name} imports`;
+  // A dynamic module must be imported as it is elsewhere: the bare class would be another module, without the options.
+  const importer = modules.find(({ imports }) => imports?.has(home));
+  const into = `into ${host.name}${importer === undefined ? '' : `, in the same way as ${importer.name} does`}`;
+  return home.exports?.has(token) === true
+    ? `Import ${home.name}, which exports ${name}, ${into}`
+    : `Add ${name} to the exports of ${home.name}, and import that module ${into}`;
 }
 
 function missingFinding(

@@ -7,6 +7,7 @@ import {
   type NestWrapper,
 } from '../nest/index.js';
 import { seenProvider } from '../nest/seen-provider.js';
+import { reachable } from '../util/values.js';
 
 /** A place where a repository or an entity manager is missing. */
 export interface MissingRepository {
@@ -113,11 +114,11 @@ function forFeature(entities: string, { dataSource, isTransactional }: Connectio
 
 /** Returns the connection that the ticks of a worker use, or that the worker's module imports for them. */
 function connectionOfTicks(worker: NestWrapper, dataSource: string): ConnectionOfScope | undefined {
-  const tree = new Set([worker]);
-  for (const wrapper of tree) {
-    const connection = connectionOf(wrapper.token);
+  const dependencies = (wrapper: NestWrapper): NestWrapper[] =>
+    injectionsOf(wrapper).map((injection) => injection.wrapper);
+  for (const { token } of reachable(worker, dependencies)) {
+    const connection = connectionOf(token);
     if (connection?.dataSource === dataSource) return connection;
-    for (const { wrapper: next } of injectionsOf(wrapper)) tree.add(next);
   }
   return connectionSeenBy(worker.host!, dataSource);
 }

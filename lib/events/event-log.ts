@@ -116,7 +116,7 @@ export class EventLog {
 
   private overran({ schedule, tickId, messageId, timeoutMs }: TickOverrun): void {
     this.#logger.warn(
-      `${tickLabel(schedule, tickId, messageId)} is still running 5 s after its timeoutMs of ${timeoutMs} ms. Its scope stays open, and no other attempt follows, until its handler and waitFor() work have settled. Pass tick.signal to what they wait for.`,
+      `${tickLabel(schedule, tickId, messageId)} is still running 5 s after its timeoutMs of ${timeoutMs} ms. Its scope stays open, and it is not retried, until its work has settled. Pass tick.signal to everything that this work waits for.`,
     );
   }
 

@@ -105,7 +105,7 @@ export interface ScopedWorkerEventMap {
   'tick:skipped': TickReport;
   /** An attempt failed or timed out, its scope is disposed, and another attempt follows. */
   'tick:retrying': TickRetry;
-  /** An attempt is still running 5 seconds after its `timeoutMs`: its handler or `waitFor` work doesn't stop when the signal is aborted. */
+  /** An attempt is still running 5 seconds after its `timeoutMs`: its work, such as the handler, hasn't settled. */
   'tick:overrun': TickOverrun;
   /** A scope has opened. Nothing has been built in it yet. */
   'scope:opened': ScopeNotice;

@@ -10,8 +10,8 @@ const watched = new WeakSet<NestInjector>();
  * Observes what an injector builds. Every `ModuleRef` has an injector, which its `resolve()` uses. So the observer sees the worker
  * and its dependencies as well as the providers that a handler resolves by hand.
  *
- * `Injector#instantiateClass` is the only place where Nest calls a constructor or a factory. Up to 11.x, its fourth argument is the
- * context id; from 12 on, it is a resolution context that contains the id.
+ * `Injector#instantiateClass` is the only place where Nest calls a constructor or a factory. Up to 11.1.19, its fourth argument is
+ * the context id; from 11.1.24 on, it is a resolution context that contains the id.
  */
 export function watchBuilds(injector: NestInjector): void {
   if (watched.has(injector)) return;

@@ -13,8 +13,8 @@ const OBSERVER = Symbol('nestjs-scoped-worker:observer');
 type ObservedContextId = ContextId & { [OBSERVER]?: BuildObserver };
 
 /**
- * Returns the context id in an argument of Nest's injector. Up to 11.x, the argument is the id itself; from 12 on, it is
- * a resolution context that contains the id.
+ * Returns the context id in an argument of Nest's injector. Up to 11.1.19, the argument is the id itself; from 11.1.24
+ * on, it is a resolution context that contains the id.
  */
 export function contextIdOf(argument: unknown): ObservedContextId | undefined {
   if (typeof argument !== 'object' || argument === null) return undefined;

@@ -1,6 +1,6 @@
 import { getOrAdd } from '../util/values.js';
 import { contextIdOf, observerOf } from './context-id.js';
-import { failDependents } from './durable-holdings.js';
+import { failDependents } from './cycle-failures.js';
 import type { ContextId, NestInjector, NestWrapper } from './nest-types.js';
 import { isPreparing } from './preparation.js';
 
@@ -24,7 +24,7 @@ export function watchDeferredLoads(injector: NestInjector): void {
 }
 
 /**
- * Defers the loads of an injector without `waitForDeferredLoads()` (11.0.0, for example). Such an injector loads members of a
+ * Defers the loads of an injector without `waitForDeferredLoads()` (11.0.0 to 11.2.9, and 12.0 and 12.1). Such an injector loads members of a
  * circular dependency without waiting, loses their errors and repeats failed loads. Two members that fail would load each other
  * again and again, so each member is loaded only once for each context id, and a transient once for each dependent.
  */
@@ -40,8 +40,8 @@ function deferLoads(injector: NestInjector): void {
     if (observer === undefined || wrapper.forwardRef !== true) return load();
     const ofScope = getOrAdd(loads, contextId!, () => new Map());
     const ofWrapper = getOrAdd(ofScope, wrapper, () => new Map());
-    const dependent = wrapper.isTransient ? inquirerIdOf(args) : undefined;
-    const loading = getOrAdd(ofWrapper, dependent, () =>
+    const inquirerId = wrapper.isTransient ? inquirerIdOf(args) : undefined;
+    const loading = getOrAdd(ofWrapper, inquirerId, () =>
       load().catch((error: unknown) => {
         failDependents(wrapper, contextId!, error);
         throw error;
@@ -58,7 +58,7 @@ function inquirerIdOf([, , context, inquirer]: readonly unknown[]): string | und
   return effectiveInquirerId ?? (dependent as NestWrapper | undefined)?.id;
 }
 
-/** The part of a resolution context of Nest 11.2 and 12 that this file reads; earlier versions pass the context id in its place. */
+/** The part of a resolution context of Nest 11.1.24 and later that this file reads; earlier versions pass the context id in its place. */
 interface NestResolution {
   readonly inquirer?: NestWrapper;
   readonly effectiveInquirerId?: string;

@@ -28,7 +28,7 @@ export function watchProperties(injector: NestInjector): void {
     if (refusal !== undefined) return Promise.reject(refusal);
     const properties = resolveProperties.apply(this, args);
     if (observer === undefined) return properties;
-    // From Nest 12 on, the context of a transient has only the id of its inquirer.
+    // From Nest 11.1.24 on, the context of a transient has only the id of its inquirer.
     if (wrapper.isTransient && contextId !== context)
       inquirers.set(context as object, inquirer as NestWrapper | undefined);
     if (withoutProperties.has(wrapper)) return properties;
@@ -50,13 +50,13 @@ export function injectEarly(instance: unknown, properties: NestProperty[]): void
   for (const { key, instance: value } of properties.splice(0)) injectProperty(instance, key, value);
 }
 
-/** Sets an injected property as Nest does: not on a function, and not to a missing optional dependency. */
+/** Sets an injected property as Nest does: not on a function, and not if an optional dependency is missing. */
 export function injectProperty(instance: unknown, key: PropertyKey, value: unknown): void {
   if (typeof instance === 'object' && value !== undefined && value !== null)
     (instance as Record<PropertyKey, unknown>)[key] = value;
 }
 
-/** Returns the provider that a transient is built for: up to Nest 11, the fifth argument of `Injector#instantiateClass`. */
+/** Returns the provider that a transient is built for: up to Nest 11.1.19, the fifth argument of `Injector#instantiateClass`. */
 export function inquirerOf([, , , context, inquirer]: readonly unknown[]): NestWrapper | undefined {
   return contextIdOf(context) === context
     ? (inquirer as NestWrapper | undefined)

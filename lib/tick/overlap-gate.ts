@@ -225,7 +225,8 @@ export class OverlapGate {
 }
 
 function remove<T>(from: T[], element: T): void {
-  from.splice(from.indexOf(element), 1);
+  const index = from.indexOf(element);
+  if (index >= 0) from.splice(index, 1);
 }
 
 /** Returns the maximum number of running ticks, including the slot's own. For overlap, the ticks of a `forEach` count as one. */

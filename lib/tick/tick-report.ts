@@ -69,7 +69,7 @@ export interface TickAttemptId {
   readonly attempt: number;
 }
 
-/** Emitted if an attempt is still running 5 seconds after its `timeoutMs` has elapsed. */
+/** Emitted if the work of an attempt hasn't settled 5 seconds after its `timeoutMs` has elapsed. */
 export interface TickOverrun extends TickAttemptId {
   readonly timeoutMs: number;
 }

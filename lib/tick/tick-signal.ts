@@ -11,7 +11,7 @@ const WHY: Record<AbortCause, string> = {
   overlap: 'a newer tick replaces it',
 };
 
-/** An attempt that runs this much longer than its `timeoutMs` is reported, because its handler may never end. */
+/** An attempt whose work runs this much longer than its `timeoutMs` is reported, because the work may never end. */
 const OVERRUN_MS = 5_000;
 
 type Listener = (event: Event) => unknown;
@@ -40,7 +40,9 @@ export class AttemptAbort implements Abortable {
   #signal: TickSignal | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param attempt without the payload of the tick, which the signal must not keep alive if it outlives the tick. */
+  /**
+   * @param attempt identifies the attempt, without its payload: the signal may outlive the tick and must not keep the payload alive.
+   */
   constructor(
     private readonly attempt: TickAttemptId,
     private readonly schedule: Schedule,
@@ -72,12 +74,13 @@ export class AttemptAbort implements Abortable {
   ): void {
     if (this.aborted) return;
     this.cause = cause;
+    if (cause === 'shutdown') this.stopTimer(); // the shutdown reports what it stops waiting for
     this.abort(reason);
   }
 
   /**
-   * Aborts the attempt when its `timeoutMs` has passed, and reports it if it hasn't ended some time later, unless `stopTimer()` is
-   * called first.
+   * Aborts the attempt when its `timeoutMs` has passed, and reports it if its work hasn't settled `OVERRUN_MS` later. `stopTimer()`
+   * prevents both.
    */
   startTimer(): void {
     const { name, options } = this.schedule;
@@ -85,8 +88,9 @@ export class AttemptAbort implements Abortable {
     if (timeoutMs === undefined) return;
     const overrun = (): void => this.events.emit('tick:overrun', { ...this.attempt, timeoutMs });
     const timeIsUp = (): void => {
-      this.#timer = setTimeout(overrun, OVERRUN_MS).unref();
       this.abort(new TickTimeoutError(name, timeoutMs));
+      this.#timer = setTimeout(overrun, OVERRUN_MS);
+      this.#timer.unref?.(); // in jsdom, for example, a timer is a number
     };
     this.#timer = setTimeout(timeIsUp, timeoutMs);
   }

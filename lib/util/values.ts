@@ -143,3 +143,10 @@ function lastValue(source: Subscribable, signal: AbortSignal): Promise<unknown> 
     if (signal.aborted) subscription.unsubscribe(); // aborted during `subscribe()`
   });
 }
+
+/** Returns everything that can be reached from an element, the element itself first. */
+export function reachable<T>(from: T, next: (element: T) => Iterable<T>): ReadonlySet<T> {
+  const reached = new Set([from]);
+  for (const element of reached) for (const further of next(element)) reached.add(further);
+  return reached;
+}

@@ -354,7 +354,7 @@ describe('A transient inside a durable provider', () => {
       ),
     );
     it.each(failures)(
-      '[B26, B33] is built again after $failing failed: $left with $right',
+      '[B26, B33] lets the next tick build the durable provider after $failing failed: $left with $right',
       async ({ left, right, failing }) => {
         let isDown = true;
         const connect = (part: string): void => {

