@@ -1,7 +1,9 @@
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -40,6 +42,10 @@ function copyPrograms(modules: string, copy: string): void {
       recursive: true,
       verbatimSymlinks: true,
     });
+  }
+  // Files that npm installed under a strict umask are for their owner only.
+  for (const entry of readdirSync(unfinished, { recursive: true, withFileTypes: true })) {
+    if (!entry.isSymbolicLink()) chmodSync(join(entry.parentPath, entry.name), 0o755);
   }
   // Only this process needs these, and it may enter the checkout.
   for (const name of ['pg', 'async-exit-hook']) {
