@@ -72,9 +72,9 @@ export class AttemptAbort implements Abortable {
       'AbortError',
     ),
   ): void {
+    if (cause === 'shutdown') this.stopTimer(); // the shutdown reports what it stops waiting for
     if (this.aborted) return;
     this.cause = cause;
-    if (cause === 'shutdown') this.stopTimer(); // the shutdown reports what it stops waiting for
     this.abort(reason);
   }
 
