@@ -61,7 +61,7 @@ function exportAdvice(
     return `Add ${name} to the exports of ${home.name}, which ${host.name} imports`;
   // A dynamic module must be imported as it is elsewhere: the bare class would be another module, without the options.
   const importer = modules.find(({ imports }) => imports?.has(home));
-  const into = `into ${host.name}${importer === undefined ? '' : `, in the same way as ${importer.name} does`}`;
+  const into = `into ${host.name}${importer === undefined ? '' : ` the way ${importer.name} imports it`}`;
   return home.exports?.has(token) === true
     ? `Import ${home.name}, which exports ${name}, ${into}`
     : `Add ${name} to the exports of ${home.name}, and import that module ${into}`;

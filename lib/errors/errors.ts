@@ -135,7 +135,7 @@ export class UnknownScheduleError extends ScopedWorkerError {
 /** Returns the sentence that lists the names of all schedules. */
 export function namesText(known: readonly string[]): string {
   return known.length === 0
-    ? 'The application has no schedules. Those of its decorators exist from the first onModuleInit() on: in a test, await app.init() first. To run a handler at start-up, set runOnStart: true in its decorator.'
+    ? 'The application has no schedules. The library registers decorated handlers before your first onModuleInit(). In a test, await app.init() first. To run a handler at start-up, set runOnStart: true in its decorator.'
     : `Use one of these names: ${known.join(', ')}.`;
 }
 

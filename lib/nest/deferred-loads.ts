@@ -24,9 +24,9 @@ export function watchDeferredLoads(injector: NestInjector): void {
 }
 
 /**
- * Defers the loads of an injector without `waitForDeferredLoads()` (11.0.0 to 11.2.9, and 12.0 and 12.1). Such an injector loads members of a
- * circular dependency without waiting, loses their errors and repeats failed loads. Two members that fail would load each other
- * again and again, so each member is loaded only once for each context id, and a transient once for each dependent.
+ * Defers the loads of an injector without `waitForDeferredLoads()` (11.0.0 to 11.2.9, and 12.0 and 12.1). Such an injector loads
+ * members of a circular dependency without waiting, loses their errors and repeats failed loads. Two members that fail would load
+ * each other again and again, so each member is loaded only once for each context id, and a transient once for each dependent.
  */
 function deferLoads(injector: NestInjector): void {
   const { loadProvider } = injector;
@@ -58,7 +58,7 @@ function inquirerIdOf([, , context, inquirer]: readonly unknown[]): string | und
   return effectiveInquirerId ?? (dependent as NestWrapper | undefined)?.id;
 }
 
-/** The part of a resolution context of Nest 11.1.24 and later that this file reads; earlier versions pass the context id in its place. */
+/** The part of a resolution context that this file reads. Before 11.1.24, Nest passes the context id in its place. */
 interface NestResolution {
   readonly inquirer?: NestWrapper;
   readonly effectiveInquirerId?: string;

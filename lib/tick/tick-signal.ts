@@ -40,9 +40,7 @@ export class AttemptAbort implements Abortable {
   #signal: TickSignal | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /**
-   * @param attempt identifies the attempt, without its payload: the signal may outlive the tick and must not keep the payload alive.
-   */
+  /** @param attempt has no payload, because the signal may outlive the tick and must not keep the payload alive. */
   constructor(
     private readonly attempt: TickAttemptId,
     private readonly schedule: Schedule,
@@ -72,7 +70,7 @@ export class AttemptAbort implements Abortable {
       'AbortError',
     ),
   ): void {
-    if (cause === 'shutdown') this.stopTimer(); // the shutdown reports what it stops waiting for
+    if (cause === 'shutdown') this.stopTimer(); // the shutdown itself reports ticks that it abandons
     if (this.aborted) return;
     this.cause = cause;
     this.abort(reason);

@@ -43,7 +43,7 @@ function copyPrograms(modules: string, copy: string): void {
       verbatimSymlinks: true,
     });
   }
-  // Files that npm installed under a strict umask are for their owner only.
+  // Under a strict umask, npm installs files that only their owner can read.
   for (const entry of readdirSync(unfinished, { recursive: true, withFileTypes: true })) {
     if (!entry.isSymbolicLink()) chmodSync(join(entry.parentPath, entry.name), 0o755);
   }

