@@ -8,7 +8,7 @@ import {
   hookUnused,
   resourceRebuilt,
   singletonRebuilt,
-} from './rules/sw201-sw202-sw212-bubbled.js';
+} from './rules/sw201-sw202-sw212-rebuilt.js';
 import { transientCaptured } from './rules/sw203-transient-captured.js';
 import { durableCaptive } from './rules/sw204-durable-captive.js';
 import { sharedByFactory, stateOnWorker } from './rules/sw205-sw209-found-late.js';
