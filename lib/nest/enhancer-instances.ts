@@ -98,7 +98,7 @@ export class EnhancerInstances {
   }
 
   /**
-   * Makes a class an injectable of a module. Nest does so while it scans the classes that modules provide. Nest doesn't see a
+   * Adds a class to the injectables of a module. Nest does so while it scans the classes that modules provide. Nest doesn't see a
    * class behind a factory or, before 11.2, behind `useClass`. Loads the class as Nest does on start-up: first the prototype, then
    * the instance or, for a scoped class, only the dependencies.
    */

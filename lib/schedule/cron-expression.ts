@@ -3,7 +3,7 @@ import { getOrAdd } from '../util/values.js';
 import { CronFields } from './cron-fields.js';
 import { offsetsOf, type ZoneOffsets } from './zone-offsets.js';
 
-/** The zone in which a cron expression is evaluated; without either value, the zone of the process. */
+/** The zone in which a cron expression is evaluated; if neither value is set, the zone of the process. */
 export interface CronZone {
   readonly timeZone: string | undefined;
   readonly utcOffset: number | undefined;

@@ -18,7 +18,7 @@ import { OutboxTable, type ClaimedRow } from './outbox-table.js';
  * Creates a source that reads messages from a PostgreSQL table. A row is delivered after the transaction that inserted it has
  * committed, and never if that transaction rolls back. Each message is delivered at least once, and to one reader at a time across
  * all processes. A reader leases the message for `leaseMs`, and renews the lease while the message is processed. The lease holds no
- * connection. Messages are delivered in the order of `availableAt`, but this order isn't guaranteed: messages are processed
+ * connection. Messages are usually delivered in order of `availableAt`, but this order isn't guaranteed: messages are processed
  * concurrently, and failed ones are postponed.
  *
  * You define the entity. It has one primary column and these columns:

@@ -163,7 +163,7 @@ export class SqliteFile {
       },
       disconnect: async () => {
         this.#copies.isClosing = true;
-        this.#isPrepared = false; // after the next initialization, the file may be another one
+        this.#isPrepared = false; // after the next initialization, the file may be a different one
         // This call runs first: otherwise, a transaction that ends below would pass the turn to one of the waiting writers.
         this.#lock?.refuseWaiting(driver);
         try {

@@ -76,7 +76,7 @@ let collect: Collect | null | undefined;
 
 /**
  * Runs two young-generation garbage collections, which V8 calls scavenges. Their duration depends on the survivors, not on the
- * size of the heap. After the second one, survivors are old and aren't copied again. Also, V8 subtracts the memory of dead buffers
+ * size of the heap. After the second one, survivors are old and aren't copied again. Also, when a collection finds dead buffers, V8 subtracts their memory
  * only in the next collection.
  *
  * @returns false if this isn't possible.

@@ -175,7 +175,7 @@ export class PlannedBuild {
     return undefined;
   }
 
-  /** Makes a transient known, because Nest may now inject it into a durable provider. */
+  /** Records a transient, because Nest may now inject it into a durable provider. */
   private note(step: PlanStep, instance: unknown, contextId: ContextId): void {
     if (!mayBeHeld(step.wrapper, contextId)) return;
     const properties = step.properties.map(([, slot]) => this.#slots[slot]);
