@@ -253,7 +253,7 @@ const TEXTS = {
 } as const;
 
 /**
- * Thrown if a call would wait for a `PeriodicTimer` while an earlier call still waits, or if `periodMs` is set after the timer has
+ * Thrown if a call would wait for a `PeriodicTimer` while an earlier call is still waiting, or if `periodMs` is set after the timer has
  * ended.
  *
  * @publicApi

@@ -5,7 +5,7 @@ import { recordOutliving, type OutlivingBuild } from './cycle-failures.js';
 import { bare } from './decorations.js';
 import type { ContextId, NestProperty, NestWrapper } from './nest-types.js';
 
-/** Everything that was injected into a transient, by the transient. */
+/** Everything that was injected into a transient, keyed by that transient. */
 const transients = new WeakMap<object, readonly unknown[]>();
 
 /** Returns true for a transient that a durable provider may turn out to hold, perhaps inside another transient. */

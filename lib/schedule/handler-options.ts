@@ -43,7 +43,7 @@ export interface CommonHandlerOptions {
   /**
    * A name that is unique in the application and the same on every start. If a module is imported more than once, use
    * `{ inject, useFactory }`. The library calls the factory once, before any `onModuleInit`, with singletons, which it looks up
-   * from the worker's module. Default: `Class.method`.
+   * in the worker's module first. Default: `Class.method`.
    */
   readonly name?: string | FromProviders<string>;
   /** Keeps the schedule from being due. The registry still lists it, and can run it. Default: false. */

@@ -24,7 +24,7 @@ const OVERLAP_MS = 1_000;
  */
 const UNSETTLED_MS = 1_000;
 
-/** The `SqliteStart` that delayed the transaction beginning in the current async context. The running code may be a subscriber. */
+/** The `SqliteStart` that delayed the transaction that is beginning in the current async context. The running code may be a subscriber. */
 const startAround = new AsyncLocalStorage<SqliteStart>();
 
 /**
