@@ -17,7 +17,7 @@ export interface NamedHandler {
   readonly metadata: HandlerMetadata;
   /** The handler, in the form `Class.method`. */
   readonly handler: string;
-  /** The name of the schedule; `Class.method` until a factory has returned it. */
+  /** The name of the schedule; `Class.method` until a factory has returned the name. */
   readonly name: string;
   /** The factory that returns the name, if it hasn't been called yet. */
   readonly nameFrom?: FromProviders<string>;

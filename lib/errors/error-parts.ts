@@ -98,7 +98,7 @@ export type Abortable = Pick<AbortSignal, 'aborted' | 'reason'>;
 const ABORT_NAMES: readonly unknown[] = ['AbortError', 'CanceledError'];
 const ABORT_CODES: readonly unknown[] = ['ABORT_ERR', 'ERR_CANCELED'];
 
-/** Returns true for the reason of an abort, and for the abort errors that APIs throw instead of that reason. */
+/** Returns true for the abort reason itself, and for the abort errors that APIs throw instead of that reason. */
 export function isAbortError(error: unknown, signal: Abortable): boolean {
   if (error === signal.reason) return true;
   try {

@@ -268,7 +268,7 @@ export class PeriodicTimerError extends ScopedWorkerError {
 
 /**
  * Thrown if a write to an SQLite file could wait for itself. The write comes from inside the work whose transaction holds the
- * write lock, or from work that holds another file's lock, which that transaction is waiting for. Nothing was written.
+ * write lock, or from work that holds another file's lock while that transaction is waiting for it. Nothing was written.
  *
  * @publicApi
  */

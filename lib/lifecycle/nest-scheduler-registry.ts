@@ -118,7 +118,7 @@ export class NameHolders {
       };
     const text =
       nestJobNamed(this.nest.modules.values(), kind, name) ??
-      `${KINDS[kind].noun} that @nestjs/schedule runs`; // a job that can't be found through any provider, such as that of an alias
+      `${KINDS[kind].noun} that @nestjs/schedule runs`; // a job that can't be found through any provider, such as the job of an alias
     return { text, adder: undefined };
   }
 

@@ -28,7 +28,7 @@ export class Patience {
   }
 
   /**
-   * Waits until no stragglers are left, not even any that other stragglers start in the meantime. Stops waiting when the time is up or
+   * Waits until no stragglers are left, including any that others start in the meantime. Stops waiting when the time is up or
    * a second signal arrives.
    */
   async wait(stragglers: () => readonly Straggler[], atMostMs = Infinity): Promise<void> {

@@ -130,7 +130,7 @@ export class SchedulerRegistryBridge {
   }
 
   private takeAway(name: string, shown: Shown, target: NestSchedulerRegistry): void {
-    this.#shown.delete(name); // first, because deleting the entry stops or clears the entry, which must not change the schedule
+    this.#shown.delete(name); // first, because deleting the entry stops or clears it, and that must not change the schedule
     if (isThere(target, name, shown)) deleteFrom(target, name, shown.kind);
   }
 

@@ -46,7 +46,7 @@ type StopAt =
     };
 
 /**
- * Options of the memory watch. Without a threshold, the watch only takes samples and reports the schedules that grow.
+ * Options of the memory watch. Without a threshold, the watch only takes samples and reports the schedules whose memory grows.
  *
  * @publicApi
  */

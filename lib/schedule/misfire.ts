@@ -37,7 +37,7 @@ export function dueUntil(
 
 /**
  * Decides which of the slots that were due by `now` run. A slot that is late by no more than the threshold runs. Of the others,
- * all, only the latest or none run, depending on `misfire`.
+ * either all, only the latest, or none run, depending on `misfire`.
  *
  * If an interval's period is shorter than the threshold, only the latest of its punctual slots runs, except with `'all'`.
  *

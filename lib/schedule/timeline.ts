@@ -3,7 +3,7 @@ import type { CronExpression } from './cron-expression.js';
 /** The due times of a schedule, as pure arithmetic on epoch milliseconds; undefined means that no due times are left. */
 export interface Timeline {
   /**
-   * Returns the first due time of a schedule that can run from `startAt` on. A cron that is due at that very moment is left out.
+   * Returns the first due time of a schedule that can run from `startAt` on. For a cron, a due time at that exact moment is omitted.
    */
   first(startAt: number, delayed: boolean): number | undefined;
   /** Returns the next due time after `due`. */

@@ -56,7 +56,7 @@ export class Construction implements BuildObserver {
   /** True once a build has failed: siblings that no code awaits may still be under construction. */
   #hasFailed = false;
   #loadsDone: (() => void) | undefined;
-  /** The transients that were built for durable providers, as long as it isn't known whether these hold them. */
+  /** The transients that were built for durable providers, until it is known whether these hold them. */
   #lent:
     Map<object, { readonly wrapper: NestWrapper; readonly isAwaited: () => boolean }> | undefined;
   /** The loads and preparations of members of `forwardRef()` cycles, for which Nest doesn't wait in every load. */

@@ -72,7 +72,7 @@ export class Ownership {
 
 const sharedObjects = new WeakSet<object>();
 
-/** False until the first call of `shared()`, so that `isShared()` can skip the lookup. */
+/** False until the first call to `shared()`, so that `isShared()` can skip the lookup. */
 let hasSharedObjects = false;
 
 /**

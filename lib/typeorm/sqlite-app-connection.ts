@@ -15,7 +15,7 @@ export interface ConnectionUse {
   run<T>(send: () => Promise<T>): Promise<T>;
 }
 
-/** The reads in the current async context, such as that of a subscriber. Each read is a latch that opens when the read ends. */
+/** The reads that the calling code, such as a subscriber, is part of. Each read is a latch that opens when the read ends. */
 const reading = new AsyncLocalStorage<readonly Latch[]>();
 
 /**

@@ -24,7 +24,7 @@ import type { WriteTurn } from './sqlite-write-lock.js';
 
 const runners = new WeakMap<QueryRunner, SqliteAppRunner>();
 
-/** The query runner inside whose open transaction another one is beginning, in the current async context. */
+/** The query runner in whose open transaction an inner transaction is beginning, in the current async context. */
 const beginningInside = new AsyncLocalStorage<SqliteAppRunner>();
 
 /**

@@ -37,7 +37,7 @@ export class ConnectionPool {
   readonly #taken = new Map<PooledConnection, unknown>();
   #waiting: Waiter[] = [];
   #opening = 0;
-  /** The number of `close()` calls: a connection requested before such a call is closed when it arrives. */
+  /** The number of `close()` calls: if a connection was requested before such a call, the pool closes it when it arrives. */
   #closings = 0;
 
   constructor(private readonly opener: ConnectionOpener) {}

@@ -126,7 +126,7 @@ export abstract class SqliteRunner implements Writer {
     }
   }
 
-  /** Returns false for single statements of requests, so that these don't incur the cost of capturing frames. */
+  /** Returns false for a single statement in a request handler, so that it doesn't incur the cost of capturing frames. */
   private mayBeRefused(statement: string): boolean {
     if (this.lock === undefined || this.isWriting || !mayWrite(statement)) return false;
     return livingContext() !== undefined || this.lock.isHeldByCaller;

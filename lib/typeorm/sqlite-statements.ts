@@ -2,7 +2,7 @@ const COMMENTS = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/;
 const WRITING_PRAGMA =
   /^PRAGMA\s+[\w".]*((user_version|application_id|journal_mode|auto_vacuum|foreign_keys)\s*[=(]|incremental_vacuum|wal_checkpoint|optimize)/i;
 
-/** Returns the statement without the comments and white space before it. */
+/** Returns the statement without leading comments and whitespace. */
 export function withoutComments(statement: string): string {
   return statement.replace(COMMENTS, '');
 }

@@ -96,7 +96,7 @@ const locks = new Map<string, WeakRef<WriteLock>>();
 export class WriteLock {
   #current: Turn | undefined;
   #waiting: Waiter[] = [];
-  /** The groups of applications whose shutdown no longer waits for ticks. */
+  /** The `group` of each data source whose application's shutdown no longer waits for ticks. */
   readonly #drained = new WeakSet();
 
   private constructor(private readonly file: string) {}
@@ -215,7 +215,7 @@ export class WriteLock {
     return new WaitsForItself(this.file, this.#current!, isCurrent, otherFile);
   }
 
-  /** Returns true if the writer's shutdown could wait for itself: the current turn may last until that shutdown ends. */
+  /** Returns true if the shutdown of the writer's application could wait for itself: the turn may last until that shutdown ends. */
   private waitsInVain({ group }: Writer): boolean {
     return this.#current?.isAbandoned === true && this.#drained.has(group);
   }

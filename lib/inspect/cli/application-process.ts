@@ -32,7 +32,7 @@ export function inspectApplication(request: PreviewRequest): Promise<Inspected> 
       if (detached && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       else child.kill('SIGKILL');
     } catch {
-      // the child has ended, with all processes that it had started
+      // the child and all processes that it had started have ended
     }
   };
   const release = (): void => {
