@@ -267,7 +267,7 @@ function resolvedHost(instance: unknown): ToldHost {
   return { instance, isResolved: true, isPending: false, isConstructorCalled: true };
 }
 
-/** Makes code that is part of a preparation see the instance under preparation as resolved, so that the code doesn't wait for itself. */
+/** Lets code that is part of a preparation see the instance under preparation as resolved, so that the code doesn't wait for itself. */
 function prepare(host: ToldHost, instance: unknown, preparation: Preparation): void {
   host.instance = instance;
   Object.defineProperty(host, 'isResolved', {
