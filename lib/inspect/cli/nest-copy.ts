@@ -81,7 +81,7 @@ export class NestCopy {
       ];
     if (this.place === own) return [];
     return [
-      `The application uses ${CORE} ${versionOf(this.place)} (${dirname(this.place)}), but nestjs-scoped-worker uses ${versionOf(own)} (${dirname(own)}). Nest treats the classes of the two copies as different providers. Install one copy for both. Run npm ls ${CORE} to see which packages install each copy.`,
+      `The application uses ${CORE} ${versionOf(this.place)} (${dirname(this.place)}), but nestjs-scoped-worker uses ${versionOf(own)} (${dirname(own)}). Nest treats the classes of the two copies as different providers. Install one copy for both. Run npm ls ${CORE} to see which packages install them.`,
     ];
   }
 }

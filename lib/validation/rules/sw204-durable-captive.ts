@@ -2,17 +2,19 @@ import { INQUIRER, REQUEST } from '@nestjs/core';
 import { injectsTick } from '../../decorators/worker.decorators.js';
 import type { GraphProvider } from '../../graph/lifetime-graph.js';
 import { arrows, finding, type Finding } from '../../errors/finding.js';
+import { hasContextIdStrategy } from '../../nest/index.js';
 import type { TickGraph } from '../tick-graph.js';
 
 /**
  * Reports a durable provider that depends on a request-scoped one. Nest treats a provider marked durable as durable regardless of
  * its dependencies, so this provider keeps the instance of the first tick. In a circular dependency, Nest may also treat a provider
- * without that mark as durable. `REQUEST` is allowed, because Nest then injects the payload of the durable context. A service in
+ * without that mark as durable, which matters only under a `ContextIdStrategy`. `REQUEST` is allowed, because Nest then injects the payload of the durable context. A service in
  * between that injects `REQUEST` is reported, because it belongs to the scope of the first tick.
  */
 export function durableCaptive(ticks: TickGraph): Finding[] {
   const durables = ticks.graph.providers.filter(
-    ({ isDeclaredDurable, lifetime }) => isDeclaredDurable || lifetime === 'durable',
+    ({ isDeclaredDurable, lifetime }) =>
+      isDeclaredDurable || (lifetime === 'durable' && hasContextIdStrategy()),
   );
   return durables.flatMap((durable) => {
     const { name, token } = durable;
