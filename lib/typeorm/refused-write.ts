@@ -103,7 +103,7 @@ function innerScopeText(label: string): string {
 }
 
 function lateText(outer: string): string {
-  return `The write was issued inside the work of ${outer}, whose transaction has since ended. Await the write inside that work, and send it through the EntityManager of that transaction. In a tick or scope, you can also use @InjectScopedRepository() or @InjectScopedEntityManager().`;
+  return `The write was issued inside the work of ${outer}, whose transaction has ended in the meantime. Await the write inside that work, and send it through the EntityManager of that transaction. In a tick or scope, you can also use @InjectScopedRepository() or @InjectScopedEntityManager().`;
 }
 
 function readOnlyText(label: string, outer: string): string {
