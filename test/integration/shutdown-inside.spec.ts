@@ -357,6 +357,24 @@ describe('timeoutMs', () => {
     expect(await report).toMatchObject({ outcome: 'timed-out' });
   });
 
+  it('[D32] reports no overrun of an attempt that a shutdown aborts after its time', async () => {
+    const held = gate();
+    const providers = [worker([], () => held.opened, { timeoutMs: 1_000 })];
+    const options = { drainTimeoutMs: 1_000, shutdownTimeoutMs: 20_000 };
+    const { app, registry, events } = await startApp({ providers, options });
+    const seen: unknown[] = [];
+    events.on('tick:overrun', (overrun) => void seen.push(overrun));
+    const report = registry.run('Worker.run');
+    await advance(1_500);
+    const closed = app.close();
+    await advance(10_000);
+    held.open();
+    await advance(1);
+    await closed;
+    expect(seen).toEqual([]);
+    expect(await report).toMatchObject({ outcome: 'timed-out' });
+  });
+
   it('[D32, D41] leaves no timer when the shutdown has abandoned its tick', async () => {
     const held = gate();
     const providers = [worker([], () => held.opened, { timeoutMs: 600_000 })];
