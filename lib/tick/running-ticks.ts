@@ -92,7 +92,11 @@ export class RunningTick extends RunningWork {
   }
 
   abort(cause: AbortCause, reason?: unknown): boolean {
-    if (this.isOver || this.#abort !== undefined) return false;
+    if (this.isOver) return false;
+    if (this.#abort !== undefined) {
+      if (cause === 'shutdown') this.#attempt?.control.shutDown();
+      return false;
+    }
     this.beginNoMore(cause);
     this.#abort = { cause, reason };
     this.#attempt?.control.abortFor(cause, reason);

@@ -36,6 +36,8 @@ export class AttemptAbort implements Abortable {
   reason: unknown;
   /** The reason why the attempt was aborted from outside. */
   cause: AbortCause | undefined;
+  /** True once a shutdown has begun, even if the attempt was aborted before for another reason. */
+  isShutDown = false;
   /** Created on the first read of `signal`, because a signal costs more than the rest of a tick. */
   #signal: TickSignal | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -70,10 +72,15 @@ export class AttemptAbort implements Abortable {
       'AbortError',
     ),
   ): void {
-    if (cause === 'shutdown') this.stopTimer(); // the shutdown itself reports ticks that it abandons
+    if (cause === 'shutdown') this.shutDown();
     if (this.aborted) return;
     this.cause = cause;
     this.abort(reason);
+  }
+
+  shutDown(): void {
+    this.isShutDown = true;
+    this.stopTimer(); // the shutdown itself reports ticks that it abandons
   }
 
   /**

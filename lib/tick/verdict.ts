@@ -22,6 +22,12 @@ export interface WorkVerdict {
   readonly thrown?: PhaseError | undefined;
 }
 
+/** The signal of a tick or of a background worker. */
+interface Aborted extends Abortable {
+  /** True if a shutdown refuses further builds to work that was aborted before for another reason. */
+  readonly isShutDown?: boolean;
+}
+
 /**
  * Judges the work of a tick once the handler and `waitFor` work have settled.
  *
@@ -31,7 +37,7 @@ export interface WorkVerdict {
  */
 export function judgeWork(
   thrown: PhaseError | undefined,
-  signal: Abortable,
+  signal: Aborted,
   cause: AbortCause | undefined,
 ): WorkVerdict {
   const reason: unknown = signal.reason;
@@ -44,7 +50,10 @@ export function judgeWork(
     return { outcome: 'timed-out', thrown: { phase: thrown?.phase ?? 'handler', error } };
   }
   if (thrown === undefined) return { outcome: 'succeeded' };
-  if (cause !== undefined && (isAbortError(thrown.error, signal) || isRefusal(thrown.error, cause)))
+  if (
+    cause !== undefined &&
+    (isAbortError(thrown.error, signal) || isRefusal(thrown.error, signal, cause))
+  )
     return { outcome: 'cancelled', reason: cause, thrown };
   return { outcome: 'failed', thrown };
 }
@@ -77,7 +86,7 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
 export function judgeHooks(
   attempt: Judgement,
   errors: readonly unknown[],
-  signal: Abortable,
+  signal: Aborted,
   cause: AbortCause | undefined,
 ): Judgement {
   if (attempt.outcome !== 'succeeded')
@@ -89,6 +98,6 @@ export function judgeHooks(
 }
 
 /** Returns true if the shutdown refused to build an instance, which counts as an abort of the tick. */
-function isRefusal(error: unknown, cause: AbortCause): boolean {
-  return cause === 'shutdown' && isErrorOf(error, ScopeClosedError);
+function isRefusal(error: unknown, { isShutDown }: Aborted, cause: AbortCause): boolean {
+  return (cause === 'shutdown' || isShutDown === true) && isErrorOf(error, ScopeClosedError);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Scope, type OnModuleDestroy } from '@nestjs/common';
 import type { TestingModule } from '@nestjs/testing';
 import {
   currentTick,
@@ -375,19 +375,43 @@ describe('timeoutMs', () => {
     expect(await report).toMatchObject({ outcome: 'timed-out' });
   });
 
-  it('[D32, D41] leaves no timer when the shutdown has abandoned its tick', async () => {
+  it.each(['', ', even one that was cancelled before'])(
+    '[D32, D41] leaves no timer when the shutdown has abandoned its tick%s',
+    async (how) => {
+      const held = gate();
+      const providers = [worker([], () => held.opened, { timeoutMs: 600_000 })];
+      const options = { drainTimeoutMs: 1_000, shutdownTimeoutMs: 2_000 };
+      const { app, registry } = await startApp({ providers, options });
+      const report = registry.run('Worker.run');
+      await turns();
+      if (how !== '') registry.cancel('Worker.run');
+      const closed = app.close();
+      await advance(3_000);
+      await closed;
+      expect(jest.getTimerCount()).toBe(0);
+      held.open();
+      await report;
+    },
+  );
+
+  it('[D31] is cancelled if the shutdown refuses it a provider after it was cancelled for another reason', async () => {
     const held = gate();
-    const providers = [worker([], () => held.opened, { timeoutMs: 600_000 })];
-    const options = { drainTimeoutMs: 1_000, shutdownTimeoutMs: 2_000 };
-    const { app, registry } = await startApp({ providers, options });
+    const token = 'LATE';
+    const late = { provide: token, scope: Scope.REQUEST, useFactory: () => ({}) };
+    const handler = async ({ scope }: Tick): Promise<void> => {
+      await held.opened;
+      await scope.resolve(token);
+    };
+    const { app, registry } = await startApp({ providers: [worker([], handler), late] });
     const report = registry.run('Worker.run');
     await turns();
+    registry.cancel('Worker.run');
     const closed = app.close();
-    await advance(3_000);
-    await closed;
-    expect(jest.getTimerCount()).toBe(0);
+    await turns();
     held.open();
-    await report;
+    await advance(1);
+    expect(await report).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
+    await closed;
   });
 
   it('[D32] a handler that ends in time is left alone, and no timer stays', async () => {
