@@ -4,7 +4,7 @@ import type { ScopeHooks } from '../scope/provider-scope.interface.js';
 import { closedError, COMMITS_LAST, isInsideEnd, scopeOfBuild } from '../scope/scope-ports.js';
 import { mustShow } from '../scope/work-context.js';
 import { skipIfDestroyed, statusOf, type Client } from './client.js';
-import { captureFrames, leadTo, linesOf } from './frames.js';
+import { captureFrames, leadTo, leadToAwaiting, linesOf } from './frames.js';
 import { keepRepositories } from './kept-repositories.js';
 import { BEGIN, LazyTransaction } from './lazy-transaction.js';
 import { withoutComments } from './sqlite-statements.js';
@@ -235,7 +235,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
           return await run(() => method(...args));
         } catch (error) {
           // The scope closed while the statement waited for the connection.
-          throw isReleasedError(error) ? (this.refusal() ?? error) : error;
+          throw (isReleasedError(error) ? this.refusal() : undefined) ?? leadToAwaiting(error);
         }
       };
       Object.assign(target, { [name]: guarded });

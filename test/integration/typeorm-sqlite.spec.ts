@@ -49,6 +49,41 @@ describe('A scope on an SQLite file', () => {
     return test.registry.run('work');
   };
 
+  it('shows the code that sent a failed statement, in the tick and elsewhere', async () => {
+    const test = await start();
+    const missing = 'SELECT missing FROM notes';
+    async function askInTick({ notes }: NoteScope): Promise<void> {
+      await notes.query(missing);
+    }
+    async function askElsewhere(): Promise<void> {
+      await dataSourceOf(test).query(missing);
+    }
+    async function askInTransaction(): Promise<void> {
+      await dataSourceOf(test).transaction((manager) => askWith(manager));
+    }
+    async function askWith(manager: EntityManager): Promise<void> {
+      await manager.query(missing);
+    }
+    const own = new Error('of the work itself');
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 10; // Node's default
+    try {
+      const report = await run(test, askInTick);
+      const error = await askElsewhere().catch((thrown: unknown) => thrown);
+      expect((report.error as Error).stack).toContain('askInTick');
+      expect((error as Error).stack).toContain('askElsewhere');
+      const inner = await askInTransaction().catch((thrown: unknown) => thrown);
+      expect((inner as Error).stack).toContain('askWith');
+      const { stack } = own;
+      const failed = await run(test, ({ manager }) =>
+        manager.transaction(() => Promise.reject(own)),
+      );
+      expect(failed.error).toMatchObject({ stack });
+    } finally {
+      Error.stackTraceLimit = limit;
+    }
+  });
+
   describe('with a transaction', () => {
     it('[XB1] commits it when the tick succeeds, and nobody sees it before', async () => {
       const test = await start();

@@ -53,6 +53,16 @@ describe('The transaction of a scope', () => {
     });
   });
 
+  it('shows the code that sent a failed statement', async () => {
+    async function saveNothing({ notes }: NoteScope): Promise<void> {
+      await notes.save({ text: null as never });
+    }
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 10; // Node's default
+    const { error } = await run(saveNothing).finally(() => (Error.stackTraceLimit = limit));
+    expect((error as Error).stack).toContain('saveNothing');
+  });
+
   it('is not there unless it is asked for', async () => {
     await start(false);
     await run(async ({ notes }) => {
