@@ -44,7 +44,7 @@ const MOST_CONFIRMING_TICKS = 3 * CONFIRMING_TICKS;
 class Account {
   ticks = 0;
   measuredTicks = 0;
-  /** The bytes that one tick leaves: one figure for each of the most recent stretches of time. */
+  /** The bytes that one tick leaves in memory: one figure for each of the most recent stretches of time. */
   readonly figures: number[] = [];
   /** The average of `figures`; used until there is a confirmation. */
   learned = { mean: 0, isSure: false };
