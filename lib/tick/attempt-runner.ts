@@ -1,4 +1,4 @@
-import { isAbortError, readStacks } from '../errors/error-parts.js';
+import { readStacks } from '../errors/error-parts.js';
 import { Enhancers } from '../nest/index.js';
 import type { Slot } from '../schedule/slot.js';
 import { OpenScopes } from '../scope/open-scopes.js';
@@ -12,7 +12,14 @@ import type { TickAttempt } from './tick-attempt.js';
 import type { TickEvents, TickFindings, TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
 import type { Tick } from './tick.interface.js';
-import { judgeEnd, judgeHooks, judgeWork, type Judgement, type PhaseError } from './verdict.js';
+import {
+  isOfAbort,
+  judgeEnd,
+  judgeHooks,
+  judgeWork,
+  type Judgement,
+  type PhaseError,
+} from './verdict.js';
 import { WorkerState } from './worker-state.js';
 
 /** The result of an attempt, with the return value of its handler. */
@@ -137,18 +144,16 @@ export class AttemptRunner {
     const end = await scope.end((workErrors) => {
       control.stopTimer();
       const { cause } = control;
-      const { thrown, others } = failureOf(workErrors, failure);
+      const { thrown, others } = failureOf(withoutAborts(workErrors, attempt, failure), failure);
       // Without an earlier failure, `thrown` comes from `waitFor` work.
       const failed = failure ?? (thrown && { phase: 'handler', ...thrown });
-      // Work that stops because of the abort behaves correctly, so its abort error isn't reported.
-      const reported = others?.filter((error) => !control.aborted || !isAbortError(error, control));
       const verdict = judgeWork(failed, control, cause);
       // No spread: a copy with more properties would cost more than creating the scope.
       return {
         outcome: verdict.outcome,
         reason: verdict.reason,
         thrown: verdict.thrown,
-        others: reported,
+        others,
         isAborted: cause !== undefined,
       };
     });
@@ -205,6 +210,20 @@ export class AttemptRunner {
       look?.end();
     }
   }
+}
+
+/**
+ * Returns the errors of `waitFor` work without those of work that stops because of the abort. If the handler hasn't failed and there
+ * are no other errors, keeps the first one, which decides the outcome.
+ */
+function withoutAborts(
+  workErrors: readonly unknown[],
+  { control }: TickAttempt,
+  failure: PhaseError | undefined,
+): readonly unknown[] {
+  if (workErrors.length === 0 || !control.aborted) return workErrors;
+  const others = workErrors.filter((error) => !isOfAbort(error, control, control.cause));
+  return failure === undefined && others.length === 0 ? workErrors.slice(0, 1) : others;
 }
 
 function reportOf(

@@ -47,8 +47,8 @@ export class ItemRunner {
       return endOf(reports, items.length, list.stopped);
     } catch (error) {
       readStacks(error); // the last report of the schedule keeps the error
-      const isRefused = list.stopped === 'shutdown' && isErrorOf(error, ScopeClosedError);
-      const outcome = isRefused ? { outcome: 'cancelled', reason: 'shutdown' } : FAILED;
+      const isRefused = list.isShutDown && isErrorOf(error, ScopeClosedError);
+      const outcome = isRefused ? { outcome: 'cancelled', reason: list.stopped } : FAILED;
       return { ...outcome, phase: 'open', error } as ListEnd;
     }
   }

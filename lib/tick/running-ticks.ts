@@ -125,6 +125,8 @@ export class RunningTick extends RunningWork {
 export class TickList extends RunningWork {
   /** Set when no further item may begin. */
   stopped: AbortCause | 'paused' | undefined;
+  /** True once a shutdown has begun, even if the list was stopped before for another reason. */
+  isShutDown = false;
 
   get label(): string {
     return `${this.slot.schedule.name} (forEach list)`;
@@ -137,6 +139,7 @@ export class TickList extends RunningWork {
   }
 
   beginNoMore(cause: AbortCause): void {
+    if (cause === 'shutdown') this.isShutDown = true;
     if (this.stopped === undefined || this.stopped === 'paused') this.stopped = cause;
   }
 

@@ -50,10 +50,7 @@ export function judgeWork(
     return { outcome: 'timed-out', thrown: { phase: thrown?.phase ?? 'handler', error } };
   }
   if (thrown === undefined) return { outcome: 'succeeded' };
-  if (
-    cause !== undefined &&
-    (isAbortError(thrown.error, signal) || isRefusal(thrown.error, signal, cause))
-  )
+  if (cause !== undefined && isOfAbort(thrown.error, signal, cause))
     return { outcome: 'cancelled', reason: cause, thrown };
   return { outcome: 'failed', thrown };
 }
@@ -95,6 +92,12 @@ export function judgeHooks(
   const { outcome, reason } = judgeWork({ phase: 'around', error }, signal, cause);
   const because = reason === undefined ? {} : { reason };
   return { outcome, ...because, phase: 'around', error, disposeErrors: others };
+}
+
+/** Returns true for an error with which work stops because it was aborted. Such work behaves correctly. */
+export function isOfAbort(error: unknown, signal: Aborted, cause: AbortCause | undefined): boolean {
+  if (isAbortError(error, signal)) return signal.aborted;
+  return cause !== undefined && isRefusal(error, signal, cause);
 }
 
 /** Returns true if the shutdown refused to build an instance, which counts as an abort of the tick. */

@@ -6,6 +6,7 @@ import { closeApps, startApp } from '../support/app.js';
 import { advance, useFakeClock } from '../support/fake-clock.js';
 import { forEachApp, type ForEachApp, type ForEachOptions } from '../support/for-each.js';
 import { gate } from '../support/gate.js';
+import { worker } from '../support/probes.js';
 import { heard } from '../support/run-time-schedules.js';
 import { closing, turns, untilAborted } from '../support/running-tick.js';
 
@@ -353,6 +354,35 @@ describe('The end of a forEach in the middle of its list', () => {
       const { registry } = await forEachApp({ list: list as never });
       expect((await registry.run('Worker.run')).outcome).toBe('failed');
     });
+  });
+
+  it('[D12] is cancelled when its list is refused by a shutdown that has abandoned it, even if it was cancelled before', async () => {
+    const [begun, held] = [gate(), gate()];
+    const slow = async (): Promise<number> => {
+      begun.open();
+      await held.opened;
+      return 1;
+    };
+    const provided = (provide: string, useFactory: () => unknown) => ({
+      provide,
+      scope: Scope.REQUEST,
+      useFactory,
+    });
+    const options = { forEach: { inject: ['SLOW', 'LATE'], useFactory: () => [1] } };
+    const { app, registry } = await startApp({
+      options: { shutdownTimeoutMs: 20 },
+      providers: [
+        worker([], () => undefined, options),
+        provided('SLOW', slow),
+        provided('LATE', () => ({})),
+      ],
+    });
+    const report = registry.run('Worker.run');
+    await begun.opened;
+    registry.cancel('Worker.run');
+    await app.close();
+    held.open();
+    expect(await report).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
   });
 
   describe('when the application is closed from inside', () => {

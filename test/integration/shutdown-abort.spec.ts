@@ -50,6 +50,55 @@ describe('abort by shutdown', () => {
     },
   );
 
+  it.each(ABORTS)(
+    '[D11] makes a tick cancelled whose works passed to waitFor stop by it: %s',
+    async (_, work) => {
+      const handler = (tick: Tick): void => {
+        for (let count = 0; count < 3; count += 1) tick.scope.waitFor(work(tick));
+      };
+      const { app, report, log } = await runningTick(handler);
+      await app.close();
+      expect(await report).toMatchObject({ outcome: 'cancelled', reason: 'shutdown' });
+      expect(log.of('error')).toEqual([]);
+    },
+  );
+
+  it('[D11] makes a tick cancelled whose handler and works are refused a provider, and logs nothing', async () => {
+    const late = { provide: 'LATE', scope: Scope.REQUEST, useFactory: () => ({}) };
+    const ask = (tick: Tick): Promise<unknown> =>
+      untilAborted(tick).catch(() => tick.scope.resolve('LATE'));
+    const handler = (tick: Tick): Promise<unknown> => {
+      tick.scope.waitFor(ask(tick));
+      tick.scope.waitFor(ask(tick));
+      return ask(tick);
+    };
+    const { app, report, log } = await runningTick(handler, {}, [late]);
+    await app.close();
+    expect(await report).toMatchObject({ outcome: 'cancelled', reason: 'shutdown' });
+    expect(log.of('error')).toEqual([]);
+  });
+
+  it("[D11] leaves a tick failed with the one error that doesn't come from the abort", async () => {
+    const own = new TypeError('no rollback');
+    const { app, report } = await runningTick((tick) => {
+      tick.scope.waitFor(untilAborted(tick));
+      tick.scope.waitFor(untilAborted(tick).catch(() => Promise.reject(own)));
+    });
+    await app.close();
+    const { outcome, error } = await report;
+    expect([outcome, error]).toEqual(['failed', own]);
+  });
+
+  it('[D32] by a timeout is reported with the error of the timeout, without a cause', async () => {
+    const handler = (tick: Tick): void => {
+      tick.scope.waitFor(untilAborted(tick));
+      tick.scope.waitFor(untilAborted(tick));
+    };
+    const { registry } = await startApp({ providers: [worker([], handler, { timeoutMs: 1 })] });
+    const { outcome, error } = await registry.run('Worker.run');
+    expect([outcome, (error as Error).cause]).toEqual(['timed-out', undefined]);
+  });
+
   it('[D11] leaves a tick succeeded whose handler returns', async () => {
     const { app, report } = await runningTick((tick) => untilAborted(tick).catch(() => 'done'));
     await app.close();
