@@ -8,9 +8,10 @@ const FRAMES = 40;
 
 /** Captures the stack now, because after a wait, the stack leads only to the library. V8 formats a stack only on the first read. */
 export function captureFrames(below?: Function): Frames {
-  const frames: Frames = {};
   const limit = Error.stackTraceLimit;
-  Reflect.set(Error, 'stackTraceLimit', FRAMES);
+  Reflect.set(Error, 'stackTraceLimit', 0);
+  const frames = new Error(); // not a plain object, because the application's `Error.prepareStackTrace` may read its message
+  Reflect.set(Error, 'stackTraceLimit', Math.max(FRAMES, limit || 0));
   try {
     Error.captureStackTrace(frames, below);
   } finally {
@@ -25,19 +26,19 @@ export function leadTo<E extends Error>(error: E, lines: readonly string[]): E {
   return error;
 }
 
-/** The errors whose stacks lead to the code that sent the statement. */
-const led = new WeakSet<object>();
-
 /**
- * Makes the stack of TypeORM's error for a failed statement lead to the code that awaits the statement. V8 keeps 10 frames by
- * default, and those of the library would fill them. Doesn't change other errors.
+ * Adds the code that awaits a failed statement to the stack of its error. V8 keeps 10 frames by default, and those of the library
+ * would fill them. Does nothing if the application has switched stacks off.
  *
  * @returns the error.
  */
-export function leadToAwaiting(error: unknown): unknown {
-  if (!(error instanceof Error) || !('driverError' in error) || led.has(error)) return error;
-  led.add(error);
-  return leadTo(error, linesOf(captureFrames(leadToAwaiting)));
+export function withAwaiting(error: unknown): unknown {
+  if (!(error instanceof Error) || !(Error.stackTraceLimit > 0)) return error;
+  const { stack } = error;
+  if (typeof stack !== 'string') return error;
+  const missing = linesOf(captureFrames(withAwaiting)).filter((line) => !stack.includes(line));
+  if (missing.length > 0) Reflect.set(error, 'stack', [stack, ...missing].join('\n')); // an error may be frozen
+  return error;
 }
 
 export function linesOf(frames: Frames | undefined): string[] {

@@ -4,7 +4,7 @@ import type { ScopeHooks } from '../scope/provider-scope.interface.js';
 import { closedError, COMMITS_LAST, isInsideEnd, scopeOfBuild } from '../scope/scope-ports.js';
 import { mustShow } from '../scope/work-context.js';
 import { skipIfDestroyed, statusOf, type Client } from './client.js';
-import { captureFrames, leadTo, leadToAwaiting, linesOf } from './frames.js';
+import { captureFrames, leadTo, withAwaiting, linesOf } from './frames.js';
 import { keepRepositories } from './kept-repositories.js';
 import { BEGIN, LazyTransaction } from './lazy-transaction.js';
 import { withoutComments } from './sqlite-statements.js';
@@ -223,6 +223,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     methods: readonly (keyof T)[],
     run: (call: () => Promise<unknown>) => Promise<unknown>,
   ): void {
+    const isRunner = (target as object) === this.runner;
     for (const name of methods) {
       const method = (target[name] as (...args: unknown[]) => Promise<unknown>).bind(target);
       const guarded = async (...args: unknown[]): Promise<unknown> => {
@@ -235,7 +236,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
           return await run(() => method(...args));
         } catch (error) {
           // The scope closed while the statement waited for the connection.
-          throw (isReleasedError(error) ? this.refusal() : undefined) ?? leadToAwaiting(error);
+          const refused = isReleasedError(error) ? this.refusal() : undefined;
+          throw refused ?? (isRunner ? withAwaiting(error) : error);
         }
       };
       Object.assign(target, { [name]: guarded });

@@ -11,7 +11,7 @@ import {
   mayWrite,
 } from './sqlite-statements.js';
 import { leaveReads } from './sqlite-app-connection.js';
-import { captureFrames, leadToAwaiting, type Frames } from './frames.js';
+import { captureFrames, withAwaiting, type Frames } from './frames.js';
 import { originOf, refusedWrite, type Creation } from './refused-write.js';
 import {
   WaitsForItself,
@@ -122,7 +122,7 @@ export abstract class SqliteRunner implements Writer {
       if (hasBegun && !(this.ownsConnection && this.hasTransaction())) forgetTransaction(runner);
       throw error instanceof WaitsForItself
         ? refusedWrite(error, this, statement, frames, this.creation?.frames)
-        : leadToAwaiting(error);
+        : withAwaiting(error);
     }
   }
 

@@ -64,7 +64,7 @@ describe('A scope on an SQLite file', () => {
     async function askWith(manager: EntityManager): Promise<void> {
       await manager.query(missing);
     }
-    const own = new Error('of the work itself');
+    const own = Object.freeze(new Error('of the work itself'));
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = 10; // Node's default
     try {
@@ -78,9 +78,17 @@ describe('A scope on an SQLite file', () => {
       const failed = await run(test, ({ manager }) =>
         manager.transaction(() => Promise.reject(own)),
       );
-      expect(failed.error).toMatchObject({ stack });
+      expect(failed.error).toBe(own);
+      expect(own.stack).toBe(stack);
+      Error.prepareStackTrace = ({ message }, sites) =>
+        [message.toUpperCase(), ...sites.map((site) => `    at ${site.getFunctionName()}`)].join(
+          '\n',
+        );
+      const prepared = await askElsewhere().catch((thrown: unknown) => thrown);
+      expect((prepared as Error).stack).toMatch(/^[^a-z]*MISSING[^]*askElsewhere/);
     } finally {
       Error.stackTraceLimit = limit;
+      Reflect.deleteProperty(Error, 'prepareStackTrace');
     }
   });
 
