@@ -80,12 +80,13 @@ export type { FromProviders } from './schedule/from-providers.js';
 export type {
   HandlerDefaults,
   HandlerOptions,
+  OnceOptions,
   RetryOptions,
   ScheduleOverride,
 } from './schedule/handler-options.js';
 export type { LeakDetectionOptions } from './options/leak-options.js';
 export type { Allowance } from './options/allow-options.js';
-export type { ScopedWorkerModuleOptions } from './options/module-options.js';
+export type { OnceRetention, ScopedWorkerModuleOptions } from './options/module-options.js';
 export type { ScheduleDefinition, ScheduleInfo, ScheduleTiming } from './registry/schedule-info.js';
 export { ScopedWorkerRegistry, type ScopedWorkerStats } from './registry/scoped-worker-registry.js';
 export type { EngineSchedule } from './schedule/schedule.js';

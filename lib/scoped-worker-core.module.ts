@@ -14,6 +14,7 @@ import { MemorySource } from './memory/process-memory.js';
 import { ScopedWorkerEvents } from './events/scoped-worker-events.js';
 import { ScopedWorkerRegistry } from './registry/scoped-worker-registry.js';
 import { ScopedWorkerServices } from './scoped-worker-services.js';
+import { OnceStores } from './tick/once.js';
 import { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 
 /** Provides a service that users inject. */
@@ -41,8 +42,15 @@ const replaceable = [MemorySource, AppStopper].map((token) => ({ provide: token,
     provide(ProviderScopeFactory, ({ scopes }) => scopes),
     provide(ScopedWorkerRegistry, ({ registry }) => registry),
     provide(ScopedWorkerEvents, ({ events }) => events),
+    provide(OnceStores, ({ onceStores }) => onceStores),
   ],
-  exports: [ScopedWorkerServices, ProviderScopeFactory, ScopedWorkerRegistry, ScopedWorkerEvents],
+  exports: [
+    ScopedWorkerServices,
+    ProviderScopeFactory,
+    ScopedWorkerRegistry,
+    ScopedWorkerEvents,
+    OnceStores,
+  ],
 })
 export class ScopedWorkerCoreModule
   implements OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown

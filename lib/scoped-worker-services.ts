@@ -7,9 +7,11 @@ import {
   ModuleRef,
   ModulesContainer,
 } from '@nestjs/core';
+import { OnceSchedules } from './discovery/once-schedules.js';
 import { SchedulePlanner } from './discovery/schedule-planner.js';
 import { AttemptRunner } from './tick/attempt-runner.js';
 import { ItemRunner } from './tick/item-runner.js';
+import { OnceStores } from './tick/once.js';
 import { ProviderScopeFactory } from './tick/provider-scope-factory.js';
 import { RunningTicks } from './tick/running-ticks.js';
 import { TickRunner } from './tick/tick-runner.js';
@@ -20,6 +22,7 @@ import { AppStopper } from './nest/app-stopper.js';
 import { BackgroundHost } from './background/background-host.js';
 import { ConsumerHost } from './consumers/consumer-host.js';
 import { Drain } from './lifecycle/drain.js';
+import { OnceCleanup } from './lifecycle/once-cleanup.js';
 import { OnFailure } from './lifecycle/on-failure.js';
 import { MemoryWatch } from './lifecycle/memory-watch.js';
 import { SchedulerRegistryBridge } from './lifecycle/scheduler-registry-bridge.js';
@@ -64,6 +67,7 @@ export class ScopedWorkerServices implements InspectedServices {
   readonly plans: Plans;
   readonly scopes: ProviderScopeFactory;
   readonly dispatcher: TickDispatcher;
+  readonly onceStores = new OnceStores();
 
   // Schedules.
   readonly book: ScheduleBook;
@@ -112,7 +116,8 @@ export class ScopedWorkerServices implements InspectedServices {
     this.dispatcher = dispatcher;
 
     const engine = new RunningEngine(options, events);
-    const maker = new ScheduleMaker(book, options, nest);
+    const onceSchedules = new OnceSchedules(graph);
+    const maker = new ScheduleMaker(book, options, nest, onceSchedules);
     const registry = (this.registry = new ScopedWorkerRegistry(
       book,
       running,
@@ -124,7 +129,15 @@ export class ScopedWorkerServices implements InspectedServices {
     ));
 
     const planner = new SchedulePlanner(nest, options, graph);
-    this.check = new ApplicationCheck(options, planner, findings, new StartUpCheck(), book);
+    this.check = new ApplicationCheck(
+      options,
+      planner,
+      findings,
+      new StartUpCheck(),
+      book,
+      onceSchedules,
+      this.onceStores,
+    );
     this.bridge = new SchedulerRegistryBridge(nest, book, registry, running, events);
 
     const memorySource = givenMemory ?? new ProcessMemory();
@@ -133,6 +146,7 @@ export class ScopedWorkerServices implements InspectedServices {
       new MemoryWatch(options, memorySource, events, dispatcher, stopper),
       new ConsumerHost(book, dispatcher, scopes, events),
       new BackgroundHost(nest, events, stopper),
+      new OnceCleanup(this.onceStores, options, events),
     ];
     const drained = [engine, ...longRunning];
     const drain = new Drain(running, openScopes, options, events, drained);

@@ -159,7 +159,8 @@ export class ConsumerLoop implements IterationObserver, WorkOwner {
       { schedule, scheduledAt: new Date(), trigger: 'message', messageId: delivery.id },
       { payload: delivery.body, conclude: (report) => settler.settle(delivery, report) },
     );
-    if (report.outcome === 'skipped') await this.giveBack(delivery, handling, report);
+    if (report.outcome === 'skipped' && report.reason !== 'already-done')
+      await this.giveBack(delivery, handling, report);
   }
 
   private giveBack(delivery: Delivery, handling: Handling, report?: TickReport): Promise<void> {

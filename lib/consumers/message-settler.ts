@@ -27,7 +27,7 @@ export class MessageSettler {
    * and the source delivers the message again.
    */
   settle(delivery: Delivery, report: TickReport): Promise<TickReport> {
-    return report.outcome === 'succeeded'
+    return report.outcome === 'succeeded' || report.reason === 'already-done'
       ? this.acknowledge(delivery, report)
       : this.sendBack(delivery, report);
   }

@@ -6,7 +6,7 @@ import {
   unresolvableProblem,
   type FromProviders,
 } from '../schedule/from-providers.js';
-import { Application, isReadyMade, type NestModule } from '../nest/index.js';
+import { Application, isReadyMade, missingInjectionsOf, type NestModule } from '../nest/index.js';
 import type { Schedule } from '../schedule/schedule.js';
 import { withoutUndefined } from '../util/values.js';
 import { namesText } from '../errors/errors.js';
@@ -16,6 +16,7 @@ import { adopt } from './adoption.js';
 import { foreignFindings } from './foreign-findings.js';
 import { nestScheduling } from './nest-schedules.js';
 import { missingDependencies } from './missing-dependencies.js';
+import { OnceSchedules } from './once-schedules.js';
 import { ProvidedValues, type Provided } from './decorator-values.js';
 import {
   makeSchedule,
@@ -70,12 +71,14 @@ interface Outline {
 /** Creates schedules from what `explore()` finds. Reads and checks them, but doesn't start any. */
 export class SchedulePlanner {
   private readonly provided: ProvidedValues;
+  private readonly onceSchedules: OnceSchedules;
 
   constructor(
     private readonly application: Application,
     private readonly options: ModuleOptionsStore,
     private readonly graph: ApplicationGraph,
   ) {
+    this.onceSchedules = new OnceSchedules(graph);
     this.provided = new ProvidedValues(application);
   }
 
@@ -138,7 +141,8 @@ export class SchedulePlanner {
       const name = nameFrom === undefined ? planned.name : `${planned.name} (named at start-up)`;
       const when = this.whenOf(planned, sourceOf);
       const { schedule, problems } = this.scheduleOf({ ...planned, name }, when);
-      for (const problem of [nameProblem, ...problems, this.listProblem(schedule, planned)])
+      const ofOptions = [this.listProblem(schedule, planned), this.onceProblem(schedule, planned)];
+      for (const problem of [nameProblem, ...problems, ...ofOptions])
         if (problem !== undefined) findings.push(invalid(handler, problem));
       if (schedule !== undefined) schedules.push(schedule);
       if (schedule !== undefined && when === undefined)
@@ -202,6 +206,15 @@ export class SchedulePlanner {
     if (forEach === undefined || kind === 'message') return undefined;
     const problem = unresolvableProblem(forEach, this.application, worker.wrapper.host!);
     return problem && `${handler}: forEach of ${decorator} ${problem}.`;
+  }
+
+  private onceProblem(
+    schedule: Schedule | undefined,
+    { handler, worker: { wrapper }, metadata: { decorator } }: NamedHandler,
+  ): string | undefined {
+    if (schedule === undefined || missingInjectionsOf(wrapper).length > 0) return undefined;
+    const problem = this.onceSchedules.problem(schedule.options, wrapper);
+    return problem && `${handler}: once of ${decorator} ${problem}.`;
   }
 
   private unknownOverrides(named: ReadonlyMap<string, unknown>, found: Exploration): Finding[] {

@@ -8,6 +8,7 @@ export interface StrayFailure {
    * - `retry-backoff`: `retry.backoffMs` threw or didn't return a number. The next attempt begins immediately.
    * - `nack`, `dead-letter`: a message couldn't be sent back to its source, or put aside.
    * - `source`: a source failed while the library wasn't reading it, or didn't end in time.
+   * - `once-cleanup`: old records of the option `once` couldn't be deleted. The library tries again later.
    * - `memory`: the memory watch couldn't read the memory.
    * - `refused-statement`: the library refused to send a statement, and the work didn't await it or caught its error.
    */
@@ -20,6 +21,7 @@ export interface StrayFailure {
     | 'nack'
     | 'dead-letter'
     | 'source'
+    | 'once-cleanup'
     | 'memory'
     | 'refused-statement';
   readonly schedule: string | undefined;

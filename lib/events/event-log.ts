@@ -102,7 +102,7 @@ export class EventLog {
     const cause =
       report.trigger === 'manual' ? 'run by hand' : `due ${report.scheduledAt.toISOString()}`;
     const message = `${report.schedule} skipped (${report.tickId}, ${cause}): ${report.reason}`;
-    if (report.reason === 'no-items') {
+    if (report.reason === 'no-items' || report.reason === 'already-done') {
       // The schedule ran, but it had nothing to do.
       this.endSeries(report);
       this.#logger.debug(message);

@@ -3,9 +3,13 @@ import {
   type Decision,
   type UndecidedSchedule,
 } from '../discovery/schedule-planner.js';
+import { OnceSchedules } from '../discovery/once-schedules.js';
+import { invalid } from '../discovery/worker-findings.js';
 import { workerRoots } from '../discovery/worker-roots.js';
+import type { Finding } from '../errors/finding.js';
 import { ModuleOptionsStore } from '../options/module-options-store.js';
 import { ScheduleBook } from '../registry/schedule-book.js';
+import type { OnceStores } from '../tick/once.js';
 import { FindingBook } from '../validation/finding-book.js';
 import { StartUpCheck } from '../validation/start-up-check.js';
 
@@ -19,6 +23,8 @@ export class ApplicationCheck {
     private readonly findings: FindingBook,
     private readonly startUpCheck: StartUpCheck,
     private readonly book: ScheduleBook,
+    private readonly onceSchedules: OnceSchedules,
+    private readonly onceStores: OnceStores,
   ) {}
 
   /**
@@ -50,6 +56,19 @@ export class ApplicationCheck {
     for (const [undecided, { schedule }] of decisions)
       if (schedule !== undefined && this.isOpen(undecided)) this.book.put(schedule);
     this.#undecided = [];
+    this.startUpCheck.pass(await this.checkStores(), this.options.resolved.scopeValidation);
+  }
+
+  /** Checks the stores of the option `once`, which don't exist earlier in start-up. */
+  private async checkStores(): Promise<Finding[]> {
+    const found: Finding[] = [];
+    for (const [dataSource, handlers] of this.onceSchedules.dataSourcesOf(this.book.all)) {
+      const problem = await this.onceStores.use(dataSource)?.problem();
+      const culprits = handlers.join(', ');
+      const text = `${culprits}: once cannot record work on the data source ${JSON.stringify(dataSource)}.`;
+      if (problem !== undefined) found.push(invalid(culprits, `${text} ${problem}`));
+    }
+    return found;
   }
 
   private isOpen({ schedule }: UndecidedSchedule): boolean {

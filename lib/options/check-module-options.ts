@@ -36,6 +36,7 @@ const KNOWN = [
   'onOpen',
   'stateDetection',
   'leakDetection',
+  'once',
   'memory',
 ];
 
@@ -72,11 +73,24 @@ export function moduleOptionProblems(options: ScopedWorkerModuleOptions): string
   for (const problem of defaultsProblems(options.defaults)) say('defaults', problem);
   for (const [option, problem] of leakDetectionProblems(options.leakDetection))
     say(option, problem);
+  if (options.once !== undefined) say(...onceProblem(options.once));
   for (const [option, problem] of memoryOptionProblems(options.memory)) say(option, problem);
   if (options.overrides !== undefined && !isOptions(options.overrides)) {
     say('overrides', `must be an object keyed by schedule name, not ${show(options.overrides)}`);
   }
   return problems;
+}
+
+function onceProblem(once: unknown): [option: string, problem: string | undefined] {
+  const [problem] = optionsProblems(once, ['keepForMs']);
+  if (problem !== undefined) return ['once:', problem];
+  const { keepForMs } = once as { keepForMs?: unknown };
+  const isLimit = typeof keepForMs === 'number' && keepForMs >= 60_000;
+  if (keepForMs === undefined || isLimit) return ['once', undefined];
+  return [
+    'once.keepForMs',
+    `must be a number of milliseconds, at least 60000, not ${show(keepForMs)}`,
+  ];
 }
 
 function aroundProblem(around: unknown): [option: string, problem: string | undefined] {

@@ -1,14 +1,15 @@
 import { resolvedLeakDetection, type LeakDetectionOptions } from './leak-options.js';
 import { allowProblems } from './allow-options.js';
-import type { ScopedWorkerModuleOptions } from './module-options.js';
+import type { OnceRetention, ScopedWorkerModuleOptions } from './module-options.js';
 import { isOptions } from '../util/option-checks.js';
 import { DEFAULTS, moduleOptionProblems } from './check-module-options.js';
 import { withoutUndefined } from '../util/values.js';
 
-type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection'> &
+type Resolved = Omit<ScopedWorkerModuleOptions, 'leakDetection' | 'once'> &
   Required<Pick<ScopedWorkerModuleOptions, keyof typeof DEFAULTS | 'stateDetection'>> & {
     /** Undefined if leak detection is off. */
     readonly leakDetection: Required<LeakDetectionOptions> | undefined;
+    readonly once: Required<OnceRetention>;
   };
 
 /** Collects the options of every import of `ScopedWorkerModule`. */
@@ -52,7 +53,10 @@ export class ModuleOptionsStore {
 
 function resolve(options: ScopedWorkerModuleOptions): Resolved {
   const given: ScopedWorkerModuleOptions = withoutUndefined(options);
-  const resolved: Omit<Resolved, 'leakDetection' | 'stateDetection'> = { ...DEFAULTS, ...given };
+  const resolved: Omit<Resolved, 'leakDetection' | 'stateDetection' | 'once'> = {
+    ...DEFAULTS,
+    ...given,
+  };
   const { scopeValidation, stateDetection = process.env['NODE_ENV'] !== 'production' } = given;
   return {
     ...resolved,
@@ -60,9 +64,12 @@ function resolve(options: ScopedWorkerModuleOptions): Resolved {
     overrides: isOptions(resolved.overrides) ? resolved.overrides : {},
     allowFindings: allowProblems(resolved.allowFindings).length === 0 ? resolved.allowFindings : [],
     leakDetection: resolvedLeakDetection(given.leakDetection),
+    once: { keepForMs: given.once?.keepForMs ?? WEEK_MS },
     stateDetection: stateDetection && scopeValidation !== 'off',
   };
 }
+
+const WEEK_MS = 604_800_000;
 
 /** Returns true if two imports have the same options; functions and engines must be the same object. */
 function isSame(left: unknown, right: unknown): boolean {

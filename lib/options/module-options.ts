@@ -8,6 +8,21 @@ import type { LeakDetectionOptions } from './leak-options.js';
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 
 /**
+ * Says how long the library keeps the records of completed work.
+ *
+ * @publicApi
+ */
+export interface OnceRetention {
+  /**
+   * Milliseconds, at least 60,000, after which a record is deleted. A slot or a message that runs again after that counts a
+   * second time. While the application runs, the library deletes old records at least once an hour.
+   *
+   * @defaultValue 604_800_000 (7 days)
+   */
+  readonly keepForMs?: number;
+}
+
+/**
  * Options of `ScopedWorkerModule.forRoot()`, all optional.
  *
  * @publicApi
@@ -90,6 +105,8 @@ export interface ScopedWorkerModuleOptions {
    * `leak:scope` and `leak:call`. Off by default in every environment; `{}` turns it on.
    */
   readonly leakDetection?: LeakDetectionOptions;
+  /** Options for the records that the library writes for handlers with the option `once`. */
+  readonly once?: OnceRetention;
   /**
    * Watches the memory of the process: reports the schedules that grow, warns at one threshold, and stops the application
    * gracefully at another. Off by default; `{}` turns it on without thresholds.

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { isClass, methodOf, withoutUndefined } from '../util/values.js';
 import { DuplicateScheduleError, InvalidScheduleError } from '../errors/errors.js';
-import { isReadyMade, type Application } from '../nest/index.js';
+import { isReadyMade, type Application, type NestWrapper } from '../nest/index.js';
 import { ModuleOptionsStore } from '../options/module-options-store.js';
 import { handlerOptionProblems, misfits } from '../schedule/check-handler-options.js';
 import type { CronZone } from '../schedule/cron-expression.js';
@@ -17,12 +17,19 @@ import { OFF, readTiming, WHAT_IS_DUE, type Timing } from '../schedule/timing.js
 import { ScheduleBook } from './schedule-book.js';
 import type { ScheduleDefinition, ScheduleTiming } from './schedule-info.js';
 
+/** Checks whether a worker can use the option `once`. */
+export interface OnceRules {
+  /** Returns the problem with the option `once` of a schedule, as a clause. */
+  problem(options: ResolvedHandlerOptions, worker: NestWrapper | undefined): string | undefined;
+}
+
 /** Creates schedules at run time, with the same checks as at start-up. */
 export class ScheduleMaker {
   constructor(
     private readonly book: ScheduleBook,
     private readonly options: ModuleOptionsStore,
     private readonly application: Application,
+    private readonly onceRules: OnceRules,
   ) {}
 
   /**
@@ -57,6 +64,9 @@ export class ScheduleMaker {
       say(`payload and forEach can't be combined, because each item is a payload; keep one`);
     const unresolvable = this.unresolvable(options.forEach, target);
     if (unresolvable !== undefined) say(`forEach ${unresolvable}`);
+    const cannotRecord =
+      typeof target === 'string' ? undefined : this.onceRules.problem(options, target.worker);
+    if (cannotRecord !== undefined) say(`once ${cannotRecord}`);
     const timing = timingOf({ cron, everyMs }, options, say);
     if (timing === undefined || typeof target === 'string' || problems.length > 0)
       throw new InvalidScheduleError(problems);

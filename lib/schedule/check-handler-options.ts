@@ -11,6 +11,7 @@ import {
   limitProblem,
   named,
   nameProblem,
+  optionsProblems,
   show,
 } from '../util/option-checks.js';
 import { withoutUndefined } from '../util/values.js';
@@ -30,6 +31,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   timeoutMs: (value) => limitProblem(value, 1),
   retry: retryProblem,
   forEach: fromProvidersProblem,
+  once: onceProblem,
   onFailure: (value) => choiceProblem(value, ['continue', 'pause', 'stop-app']),
   resolution: resolutionProblem,
   initialDelayMs: delayProblem,
@@ -53,6 +55,7 @@ const OF_CONSUMERS = [
   'maxConcurrency',
   'timeoutMs',
   'retry',
+  'once',
   'onFailure',
   'resolution',
 ];
@@ -225,6 +228,23 @@ function retryProblem(value: unknown): string | undefined {
     }),
   ];
   return problems.length === 0 ? undefined : problems.join('; ');
+}
+
+function onceProblem(value: unknown): string | undefined {
+  if (typeof value === 'boolean') return undefined;
+  if (!isOptions(value)) return `must be true, false or an object, not ${show(value)}`;
+  const known = ['dataSource', 'lockTimeoutMs', 'itemKey'];
+  const { dataSource, lockTimeoutMs, itemKey } = value as Record<string, unknown>;
+  const problems = [
+    ...optionsProblems(value, known),
+    ...named({
+      ...inheritedProblems(value, known),
+      ...(dataSource !== undefined && { dataSource: nameProblem(dataSource, false) }),
+      ...(lockTimeoutMs !== undefined && { lockTimeoutMs: limitProblem(lockTimeoutMs, 1) }),
+      ...(itemKey !== undefined && { itemKey: functionProblem(itemKey) }),
+    }),
+  ];
+  return problems.length === 0 ? undefined : `has invalid options: ${problems.join('; ')}`;
 }
 
 function attemptsProblem(value: unknown): string | undefined {

@@ -31,7 +31,14 @@ export type DeadLetterHandler<T = unknown> = (
  */
 export interface ConsumerOptions<T = never> extends Pick<
   CommonHandlerOptions,
-  'name' | 'disabled' | 'timeoutMs' | 'retry' | 'onFailure' | 'maxConcurrency' | 'resolution'
+  | 'name'
+  | 'disabled'
+  | 'timeoutMs'
+  | 'retry'
+  | 'once'
+  | 'onFailure'
+  | 'maxConcurrency'
+  | 'resolution'
 > {
   /** The maximum number of messages in progress; none are prefetched. Minimum 1. Default: `maxConcurrency`, or else 1. */
   readonly concurrency?: number;

@@ -38,6 +38,27 @@ export interface RetryOptions {
   readonly jitter?: number;
 }
 
+/**
+ * Options of `once`.
+ *
+ * @publicApi
+ */
+export interface OnceOptions {
+  /**
+   * The name of the data source whose transaction records the work. Needed only if the worker has transactions on several data sources.
+   * Default: the one on which it has a transaction.
+   */
+  readonly dataSource?: string;
+  /**
+   * Milliseconds that a tick waits for another run of the same work. If that run hasn't ended by then, the tick fails. Minimum 1. On
+   * MySQL and MariaDB, rounded up to whole seconds; on SQLite without effect, because writers wait for each other anyway.
+   * Default: 5,000.
+   */
+  readonly lockTimeoutMs?: number;
+  /** Returns the key of an item of `forEach`, for example the id of a tenant. Required with `forEach`. */
+  readonly itemKey?: (item: never) => string | number;
+}
+
 /** All `HandlerOptions` except those for the zone of a cron. */
 export interface CommonHandlerOptions {
   /**
@@ -89,6 +110,14 @@ export interface CommonHandlerOptions {
    * the items, not to the factory.
    */
   readonly forEach?: FromProviders<Iterable<unknown>>;
+  /**
+   * Makes the work of a slot or a message count once, even if it runs twice: the first statement of the tick's transaction records
+   * the slot (schedule and `scheduledAt`) or the message (schedule and id). If another run has committed that record, the tick is
+   * rolled back before the worker is built, and skipped with the reason `already-done`; a message is acknowledged. The worker must
+   * inject a scoped repository or entity manager from `ScopedTypeOrmModule` with `transaction: true`, directly or through a provider. Effects outside that transaction, such as an email, aren't covered.
+   * Manual runs and `runOnStart` runs aren't slots: each counts separately. Default: false.
+   */
+  readonly once?: boolean | OnceOptions;
   /**
    * Milliseconds after which the signal of the attempt is aborted and the attempt counts as `timed-out`. The handler isn't
    * stopped: its scope stays open until the handler has finished. Minimum 1. Default: no limit.
@@ -148,7 +177,14 @@ export type ScheduleOverride = HandlerDefaults & {
 
 /** The options that have no default themselves: they are optional, or each of their parts has its own default. */
 type WithoutDefault =
-  'name' | 'overlapKey' | 'maxConcurrency' | 'retry' | 'forEach' | 'timeoutMs' | 'resolution';
+  | 'name'
+  | 'overlapKey'
+  | 'maxConcurrency'
+  | 'retry'
+  | 'forEach'
+  | 'once'
+  | 'timeoutMs'
+  | 'resolution';
 
 /** The options of one schedule, with every default filled in. */
 export interface ResolvedHandlerOptions extends Required<
@@ -160,6 +196,8 @@ export interface ResolvedHandlerOptions extends Required<
   readonly maxConcurrency: number | undefined;
   readonly retry: Required<RetryOptions>;
   readonly forEach: FromProviders<Iterable<unknown>> | undefined;
+  /** Undefined if the work isn't recorded. */
+  readonly once: OnceOptions | undefined;
   readonly timeoutMs: number | undefined;
   /** Undefined if the module decides. */
   readonly resolution: Resolution | undefined;
@@ -190,6 +228,7 @@ export function resolveHandlerOptions(
         ? ONE_ATTEMPT
         : { ...ONE_ATTEMPT, ...withoutUndefined(given.retry) },
     forEach: given.forEach,
+    once: given.once === true ? {} : given.once || undefined,
     timeoutMs: given.timeoutMs,
     onFailure: given.onFailure ?? 'continue',
     resolution: given.resolution,

@@ -12,8 +12,10 @@ import type { TickAttempt } from './tick-attempt.js';
 import type { TickEvents, TickFindings, TickSettings } from './tick-ports.js';
 import type { AttemptReport } from './tick-report.js';
 import type { Tick } from './tick.interface.js';
+import { recordIn, recordOf } from './once.js';
 import {
   isOfAbort,
+  judgeDone,
   judgeEnd,
   judgeHooks,
   judgeWork,
@@ -63,8 +65,13 @@ export class AttemptRunner {
     const { id, slot } = attempt.runningTick;
     const { schedule } = slot;
     let scope: Scope;
+    const started = (): void => {
+      if (number === 1) this.events.emit('tick:started', scope.tick as Tick);
+    };
     try {
       const { worker, isStandalone } = schedule.target;
+      const { once } = schedule.options;
+      if (once !== undefined) attempt.record = recordOf(attempt, once, started);
       scope = this.scopes.open({
         kind: isStandalone === true ? 'standalone-tick' : 'tick',
         requestOf: (opened) => {
@@ -86,7 +93,9 @@ export class AttemptRunner {
       return Promise.resolve({ report, value: undefined, isAborted: cause !== undefined });
     }
     const tick = scope.tick as Tick;
-    if (number === 1) this.events.emit('tick:started', tick);
+    const { record } = attempt;
+    if (record === undefined) started();
+    else recordIn(scope.notice, record);
     control.startTimer();
     return scope.context.runIsolated(() => {
       const run = (refused?: Refused): Promise<AttemptEnd> =>
@@ -104,7 +113,7 @@ export class AttemptRunner {
     const runOnce = async (refused?: Refused) => {
       const ended = await run(refused);
       const { outcome, error } = ended.report;
-      return outcome === 'succeeded'
+      return outcome === 'succeeded' || outcome === 'skipped'
         ? { ended, value: ended.value }
         : { ended, value: undefined, failed: { error } };
     };
@@ -136,18 +145,20 @@ export class AttemptRunner {
     tick: Tick,
     refused: Refused | undefined,
   ): Promise<AttemptEnd> {
-    const { control } = attempt;
+    const { control, record } = attempt;
     const { value, failure }: Work =
       refused === undefined
         ? await this.work(attempt, scope, tick)
         : { failure: { phase: 'open', error: refused.error } };
+    record?.begin(); // the attempt may have failed before the library built its connection
     const end = await scope.end((workErrors) => {
       control.stopTimer();
       const { cause } = control;
       const { thrown, others } = failureOf(withoutAborts(workErrors, attempt, failure), failure);
       // Without an earlier failure, `thrown` comes from `waitFor` work.
       const failed = failure ?? (thrown && { phase: 'handler', ...thrown });
-      const verdict = judgeWork(failed, control, cause);
+      const verdict =
+        record?.isDone === true ? judgeDone(failed) : judgeWork(failed, control, cause);
       // No spread: a copy with more properties would cost more than creating the scope.
       return {
         outcome: verdict.outcome,
@@ -166,7 +177,7 @@ export class AttemptRunner {
    * AsyncLocalStorage store that it enters stays active.
    */
   private async work(
-    { runningTick: { slot }, control }: TickAttempt,
+    { runningTick: { slot }, control, record }: TickAttempt,
     scope: Scope,
     tick: Tick,
   ): Promise<Work> {
@@ -187,6 +198,7 @@ export class AttemptRunner {
       const built = scope.build<Record<string, unknown>>(worker);
       const instance = isThenable(built) ? await built : built;
       control.throwIfAborted();
+      record?.begin();
       phase = 'handler';
       const handler = instance?.[method];
       if (typeof handler !== 'function') throw new TypeError(noHandler(slot));

@@ -106,7 +106,8 @@ export class ItemRunner {
   private async runItem(slot: Slot, payload: unknown): Promise<TickReport> {
     const report = await this.runner.run(slot, { payload });
     if (report.outcome !== 'succeeded') this.failures.tickFailed(report, slot);
-    this.events.emit('tick:finished', report);
+    if (report.outcome === 'skipped') this.events.emit('tick:skipped', report);
+    else this.events.emit('tick:finished', report);
     return report;
   }
 }

@@ -2,6 +2,7 @@ import { isChoosingParentFor, REQUEST_CONTEXT_ID, type ContextId } from '../nest
 import type { Slot } from '../schedule/slot.js';
 import type { Scope } from '../scope/scope.js';
 import type { TickEvents } from './tick-ports.js';
+import type { OnceRecord } from './once.js';
 import { AttemptAbort } from './tick-signal.js';
 import type { Tick } from './tick.interface.js';
 
@@ -13,6 +14,8 @@ export class TickAttempt {
   readonly startedAt = new Date();
   readonly #began = performance.now();
   readonly control: AttemptAbort;
+  /** What the transaction of the attempt has to record, with the option `once`. */
+  record: OnceRecord | undefined;
 
   constructor(
     readonly runningTick: AttemptedTick,

@@ -26,9 +26,18 @@ export type TickPhase = 'open' | 'resolve' | 'handler' | 'commit' | 'dispose' | 
  * - `stopping`: the application is shutting down.
  * - `removed`: the schedule was removed while the tick waited.
  * - `no-items`: the `forEach` list was empty.
+ * - `already-done`: with `once`, another run has done the work of the slot or the message.
  */
 export type SkipReason =
-  'overlap' | 'merged' | 'paused' | 'missed' | 'not-started' | 'stopping' | 'removed' | 'no-items';
+  | 'overlap'
+  | 'merged'
+  | 'paused'
+  | 'missed'
+  | 'not-started'
+  | 'stopping'
+  | 'removed'
+  | 'no-items'
+  | 'already-done';
 
 /**
  * The result of one attempt of a tick.
@@ -43,8 +52,9 @@ export interface AttemptReport {
   readonly startedAt: Date;
   /** When the attempt ended: after its scope had closed and all `around` hooks had ended. */
   readonly endedAt: Date;
-  readonly outcome: Exclude<TickOutcome, 'skipped'>;
-  readonly reason?: AbortCause;
+  /** `skipped` only if another run had done the work already. */
+  readonly outcome: TickOutcome;
+  readonly reason?: AbortCause | 'already-done';
   readonly phase?: TickPhase;
   /**
    * Set if a commit hook threw after another one had returned `'committed'`. The committed work isn't undone, so no attempt
@@ -101,7 +111,7 @@ export interface TickReport {
   readonly scheduledAt: Date;
   readonly firedAt: Date;
   readonly endedAt: Date;
-  /** The number of attempts made; 0 for a skipped tick. */
+  /** The number of attempts made; 0 for a tick that was skipped before its first attempt. */
   readonly attempts: number;
   /**
    * The attempts, in order. The tick's outcome, phase and errors are those of the last attempt, unless the tick failed or was
@@ -189,8 +199,11 @@ export function tickReport(
   value: unknown,
 ): TickReport {
   const { slot, id, firedAt } = tick;
-  const { endedAt, outcome, reason, phase, isPartlyCommitted, error, disposeErrors } =
-    history.at(-1)!;
+  const last = history.at(-1)!;
+  const { endedAt, reason, phase, isPartlyCommitted, error, disposeErrors } = last;
+  // A retry finds the work done, for example, if the COMMIT of an earlier attempt succeeded but its answer was lost.
+  const isDone = last.outcome === 'skipped' && history.length > 1;
+  const outcome = isDone ? 'succeeded' : last.outcome;
   // Filled in place, because copying would cost each tick as much as creating its scope.
   const report: Writable<TickReport> = emptyReport(slot, id, outcome, firedAt, endedAt);
   report.attempts = history.length;
@@ -200,8 +213,8 @@ export function tickReport(
   report.disposed = sum(history, 'disposed');
   report.durationMs = performance.now() - tick.startedAt;
   report.disposeMs = sum(history, 'disposeMs');
-  if (reason !== undefined) report.reason = reason;
-  if (outcome !== 'succeeded') {
+  if (reason !== undefined && !isDone) report.reason = reason;
+  if (outcome !== 'succeeded' && outcome !== 'skipped') {
     report.phase = phase!;
     report.error = error;
   }

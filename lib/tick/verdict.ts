@@ -17,8 +17,8 @@ export interface PhaseError {
 
 /** The decision, made before commit and disposal, on whether to keep a tick's work. */
 export interface WorkVerdict {
-  readonly outcome: Exclude<TickOutcome, 'skipped'>;
-  readonly reason?: AbortCause | undefined;
+  readonly outcome: TickOutcome;
+  readonly reason?: AttemptReport['reason'];
   readonly thrown?: PhaseError | undefined;
 }
 
@@ -55,9 +55,21 @@ export function judgeWork(
   return { outcome: 'failed', thrown };
 }
 
+/** Judges an attempt whose work another run has done: the attempt is rolled back, and isn't a failure. */
+export function judgeDone(thrown: PhaseError | undefined): WorkVerdict {
+  const error = new Error('Another run has already done this work.');
+  return {
+    outcome: 'skipped',
+    reason: 'already-done',
+    thrown: thrown ?? { phase: 'handler', error },
+  };
+}
+
 /** Decides the outcome of an attempt, taking into account how its scope ended. */
 export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
   const { disposeErrors } = end;
+  if (work.outcome === 'skipped')
+    return { outcome: work.outcome, reason: work.reason!, disposeErrors };
   if (work.thrown !== undefined) {
     const { phase, error } = work.thrown;
     const reason = work.reason === undefined ? {} : { reason: work.reason };
@@ -86,7 +98,7 @@ export function judgeHooks(
   signal: Aborted,
   cause: AbortCause | undefined,
 ): Judgement {
-  if (attempt.outcome !== 'succeeded')
+  if (attempt.outcome !== 'succeeded' && attempt.outcome !== 'skipped')
     return { ...attempt, disposeErrors: [...attempt.disposeErrors, ...errors] };
   const [error, ...others] = errors;
   const { outcome, reason } = judgeWork({ phase: 'around', error }, signal, cause);

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { QueryRunner } from 'typeorm';
+import type { DataSource, QueryRunner } from 'typeorm';
 
 /** The status that PostgreSQL reports for a connection: idle, in a transaction, or in a failed one. */
 type TransactionStatus = 'I' | 'T' | 'E';
@@ -53,6 +53,12 @@ export function answersOf(
     if (isOwn) client.query = query;
     else delete client.query;
   };
+}
+
+/** Returns the data source of a query runner. TypeORM 1 has `dataSource`; 0.3 has `connection`. */
+export function dataSourceOf(runner: QueryRunner): DataSource | undefined {
+  const { dataSource, connection } = runner as unknown as Record<string, DataSource | undefined>;
+  return dataSource ?? connection;
 }
 
 /** A stream from `pg-query-stream`. `pg` submits it once the connection is idle. */

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { QueryRunner } from 'typeorm';
-import { answersOf, executionsOf, statusOf, type Client } from './client.js';
+import { answersOf, dataSourceOf, executionsOf, statusOf, type Client } from './client.js';
 import { forgetTransaction, type DeepRunner } from './sqlite-runner.js';
 import { withoutComments } from './sqlite-statements.js';
 import {
@@ -314,9 +314,7 @@ export class LazyTransaction {
 
 /** Returns the isolation level that TypeORM uses by default. */
 function levelOf(runner: QueryRunner): IsolationLevel {
-  // TypeORM 1 has `dataSource`; 0.3 has `connection`.
-  const { dataSource, connection } = runner as unknown as Record<string, Configured | undefined>;
-  return (dataSource ?? connection)?.options.isolationLevel;
+  return (dataSourceOf(runner) as Configured | undefined)?.options.isolationLevel;
 }
 
 /** Returns the error number that MySQL, MariaDB or SQL Server reported. */

@@ -48,6 +48,8 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
     runner: QueryRunner,
     private readonly driver: string,
     transactional: boolean,
+    /** Called before anything else can use the connection. */
+    private readonly prepare?: (runner: QueryRunner) => Promise<void>,
   ) {
     this.runner = runner;
     const connect = runner.connect.bind(runner);
@@ -97,8 +99,9 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   }
 
   /** Marks the connection as usable: only a scope calls this method, and only a scope releases the connection. */
-  onScopeInit(): void {
+  onScopeInit(): Promise<void> | undefined {
     this.isInScope = true;
+    return this.prepare?.(this.runner);
   }
 
   async onScopeCommit(): Promise<'committed' | undefined> {

@@ -10,8 +10,11 @@ import { ModuleRef } from '@nestjs/core';
 import type { DataSource, EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 import { InvalidOptionsError } from '../errors/errors.js';
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
+import { scopeOfBuild } from '../scope/scope-ports.js';
+import { OnceStores } from '../tick/once.js';
 import { ProviderScopeFactory } from '../tick/provider-scope-factory.js';
 import { getOrAdd } from '../util/values.js';
+import { OnceTable } from './once-table.js';
 import { ScopedConnection } from './scoped-connection.js';
 import { scopeRunnersOf, type ScopeRunners } from './connection-sharing.js';
 import { loadTypeOrm } from './typeorm-peer.js';
@@ -30,12 +33,15 @@ export interface ManagerOfScope {
 export class DataSourceLookup {
   private dataSource: DataSource | undefined;
   private runners: ScopeRunners | undefined;
+  /** Undefined without a transaction. */
+  private once: OnceTable | undefined;
 
   constructor(
     readonly name: string,
     private readonly isTransactional: boolean,
     private readonly moduleRef: ModuleRef,
     events: ScopedWorkerEvents | undefined,
+    private readonly stores: OnceStores | undefined,
   ) {
     // This event precedes the application's shutdown hooks, so their writes don't wait for an abandoned tick.
     events?.on('shutdown:finished', () => this.runners?.afterDrain?.());
@@ -59,6 +65,7 @@ export class DataSourceLookup {
           create(this.isTransactional),
           dataSource.options.type,
           this.isTransactional,
+          this.once?.recorder(scopeOfBuild()),
         );
   }
 
@@ -87,6 +94,8 @@ export class DataSourceLookup {
     }
     if (runners.create === undefined && runners.isUnexpected === true)
       logger.warn(sharedText(this.name, runners.sharedBecause));
+    if (this.isTransactional)
+      this.stores?.add((this.once = new OnceTable(this.name, this.dataSource)));
     this.runners = runners;
   }
 
@@ -156,9 +165,13 @@ export class ScopedDataSourceModule {
       providers: [
         {
           provide: lookup,
-          inject: [ModuleRef, { token: ScopedWorkerEvents, optional: true }],
-          useFactory: (moduleRef: ModuleRef, events?: ScopedWorkerEvents) =>
-            new DataSourceLookup(dataSource, transactional, moduleRef, events),
+          inject: [
+            ModuleRef,
+            { token: ScopedWorkerEvents, optional: true },
+            { token: OnceStores, optional: true },
+          ],
+          useFactory: (moduleRef: ModuleRef, events?: ScopedWorkerEvents, stores?: OnceStores) =>
+            new DataSourceLookup(dataSource, transactional, moduleRef, events, stores),
         },
         {
           provide: token,

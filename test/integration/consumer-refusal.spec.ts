@@ -19,7 +19,7 @@ const OF = 'Consumer.handle: the source of @ScopedConsumer';
 const OF_OPTIONS = 'Consumer.handle: @ScopedConsumer';
 const OPTION = `${OF_OPTIONS} option`;
 const OPTIONS =
-  'name, disabled, maxConcurrency, timeoutMs, retry, onFailure, resolution, concurrency, maxDeliveries, deadLetter';
+  'name, disabled, maxConcurrency, timeoutMs, retry, once, onFailure, resolution, concurrency, maxDeliveries, deadLetter';
 
 /** What is said of a consumer that is refused. */
 async function problemsOf(providers: Provider[], options: ScopedWorkerModuleOptions = {}) {
@@ -157,6 +157,7 @@ describe('a consumer is refused at start-up', () => {
       deadLetter: () => undefined,
       timeoutMs: 1,
       retry: { attempts: 1 },
+      once: false,
       onFailure: 'continue',
       resolution: 'nest',
     };

@@ -276,7 +276,7 @@ describe('The connection of a scope', () => {
       driver,
       transactional,
     );
-    connection.onScopeInit();
+    void connection.onScopeInit();
     return { sent, answers, runner, connection };
   };
 
