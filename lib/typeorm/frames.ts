@@ -26,6 +26,9 @@ export function leadTo<E extends Error>(error: E, lines: readonly string[]): E {
   return error;
 }
 
+/** The errors whose stacks have been extended: the statements of a scope that has no connection fail with one error. */
+const extended = new WeakSet<object>();
+
 /**
  * Adds the code that awaits a failed statement to the stack of its error. V8 keeps 10 frames by default, and those of the library
  * would fill them. Does nothing if the application has switched stacks off.
@@ -33,12 +36,18 @@ export function leadTo<E extends Error>(error: E, lines: readonly string[]): E {
  * @returns the error.
  */
 export function withAwaiting(error: unknown): unknown {
-  if (!(error instanceof Error) || !(Error.stackTraceLimit > 0)) return error;
+  if (!isOfStatement(error) || extended.has(error) || !(Error.stackTraceLimit > 0)) return error;
+  extended.add(error);
   const { stack } = error;
   if (typeof stack !== 'string') return error;
   const missing = linesOf(captureFrames(withAwaiting)).filter((line) => !stack.includes(line));
   if (missing.length > 0) Reflect.set(error, 'stack', [stack, ...missing].join('\n')); // an error may be frozen
   return error;
+}
+
+/** TypeORM wraps the errors of drivers, except that 0.3 doesn't wrap those of better-sqlite3 for a statement that can't be prepared. */
+function isOfStatement(error: unknown): error is Error {
+  return error instanceof Error && ('driverError' in error || error.name === 'SqliteError');
 }
 
 export function linesOf(frames: Frames | undefined): string[] {

@@ -92,6 +92,16 @@ describe('A scope on an SQLite file', () => {
     }
   });
 
+  it('adds the code that sent it to the error of several statements once', async () => {
+    const test = await start({ transaction: true });
+    const shared = Object.assign(new Error('no connection'), { driverError: {} });
+    await run(test, async ({ manager }) => {
+      Object.assign(manager.queryRunner!, { connect: () => Promise.reject(shared) });
+      await Promise.allSettled(Array.from({ length: 200 }, () => manager.query('SELECT 1')));
+    });
+    expect(shared.stack!.split('\n').length).toBeLessThan(60);
+  });
+
   describe('with a transaction', () => {
     it('[XB1] commits it when the tick succeeds, and nobody sees it before', async () => {
       const test = await start();
