@@ -88,6 +88,8 @@ export class AttemptRunner {
       const judgement = judgeEnd(
         judgeWork({ phase: 'open', error }, control, cause),
         NOTHING_BUILT,
+        control,
+        cause,
       );
       const report = reportOf(attempt, undefined, NOTHING_BUILT, judgement);
       return Promise.resolve({ report, value: undefined, isAborted: cause !== undefined });
@@ -168,7 +170,12 @@ export class AttemptRunner {
         isAborted: cause !== undefined,
       };
     });
-    const report = reportOf(attempt, scope.id, end, judgeEnd(end.verdict, end));
+    const report = reportOf(
+      attempt,
+      scope.id,
+      end,
+      judgeEnd(end.verdict, end, control, control.cause),
+    );
     return { report, value, isAborted: end.verdict.isAborted };
   }
 

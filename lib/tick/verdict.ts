@@ -43,7 +43,7 @@ export function judgeWork(
   const reason: unknown = signal.reason;
   // If `cause` is set, the tick was aborted from outside, maybe by the timeout of an outer tick.
   if (signal.aborted && cause === undefined && reason instanceof TickTimeoutError) {
-    const isOther = thrown !== undefined && !isAbortError(thrown.error, signal);
+    const isOther = thrown !== undefined && !isOfAbort(thrown.error, signal, undefined);
     const error = isOther
       ? new TickTimeoutError(reason.schedule, reason.timeoutMs, { cause: thrown.error })
       : reason;
@@ -65,8 +65,16 @@ export function judgeDone(thrown: PhaseError | undefined): WorkVerdict {
   };
 }
 
-/** Decides the outcome of an attempt, taking into account how its scope ended. */
-export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
+/**
+ * Decides the outcome of an attempt, taking into account how its scope ended. A commit hook that stops because of an abort makes the
+ * attempt count as cancelled, unless another hook has committed.
+ */
+export function judgeEnd(
+  work: WorkVerdict,
+  end: ScopeEnd,
+  signal: Aborted,
+  cause: AbortCause | undefined,
+): Judgement {
   const { disposeErrors } = end;
   if (work.outcome === 'skipped')
     return { outcome: work.outcome, reason: work.reason!, disposeErrors };
@@ -77,6 +85,8 @@ export function judgeEnd(work: WorkVerdict, end: ScopeEnd): Judgement {
   }
   if (end.failure !== undefined) {
     const { error, hasCommitted } = end.failure;
+    if (hasCommitted !== true && cause !== undefined && isOfAbort(error, signal, cause))
+      return { outcome: 'cancelled', reason: cause, phase: 'commit', error, disposeErrors };
     const partly = hasCommitted === true ? { isPartlyCommitted: true as const } : {};
     return { outcome: 'failed', phase: 'commit', ...partly, error, disposeErrors };
   }
@@ -106,8 +116,13 @@ export function judgeHooks(
   return { outcome, ...because, phase: 'around', error, disposeErrors: others };
 }
 
-/** Returns true for an error with which work stops because it was aborted. Such work behaves correctly. */
+/**
+ * Returns true for an error with which work stops because it was aborted, and for several of them in an `AggregateError`. Such work
+ * behaves correctly.
+ */
 export function isOfAbort(error: unknown, signal: Aborted, cause: AbortCause | undefined): boolean {
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return error.errors.every((each) => isOfAbort(each, signal, cause));
   if (isAbortError(error, signal)) return signal.aborted;
   return cause !== undefined && isRefusal(error, signal, cause);
 }

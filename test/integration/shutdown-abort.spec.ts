@@ -2,7 +2,14 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Scope } from '@nestjs/common';
 import { once, EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ScopedTimeout, ScopedWorker, type StrayFailure, type Tick } from '../../lib/index.js';
+import {
+  ScopedTimeout,
+  ScopedWorker,
+  type ProviderScope,
+  type ProviderScopeFactory,
+  type StrayFailure,
+  type Tick,
+} from '../../lib/index.js';
 import { closeApps, startApp } from '../support/app.js';
 import { gate, turn } from '../support/gate.js';
 import { runningTick, turns, untilAborted } from '../support/running-tick.js';
@@ -36,6 +43,12 @@ const ABORTS: [string, (tick: Tick) => Promise<unknown>][] = [
     },
   ],
 ];
+
+function waitTwice(tick: Tick, scope: ProviderScope): Promise<void> {
+  scope.waitFor(untilAborted(tick));
+  scope.waitFor(untilAborted(tick));
+  return Promise.resolve();
+}
 
 const canceled = (fields: object): Error => Object.assign(new Error('canceled'), fields);
 
@@ -76,6 +89,45 @@ describe('abort by shutdown', () => {
     await app.close();
     expect(await report).toMatchObject({ outcome: 'cancelled', reason: 'shutdown' });
     expect(log.of('error')).toEqual([]);
+  });
+
+  it.each<[string, (tick: Tick, scopes: ProviderScopeFactory) => Promise<unknown>]>([
+    ['of a standalone scope', (tick, scopes) => scopes.run((scope) => waitTwice(tick, scope))],
+    ['in Promise.any()', (tick) => Promise.any([untilAborted(tick), untilAborted(tick)])],
+  ])('[D11] makes a tick cancelled with several abort errors: %s', async (_, work) => {
+    let factory: ProviderScopeFactory;
+    const { app, scopes, report, log } = await runningTick(async (tick) => {
+      await turn();
+      return work(tick, factory);
+    });
+    factory = scopes;
+    await turn();
+    await app.close();
+    expect(await report).toMatchObject({ outcome: 'cancelled', reason: 'shutdown' });
+    expect(log.of('error')).toEqual([]);
+  });
+
+  it('[D11] makes a tick cancelled whose commit hook stops by it, with or without retries', async () => {
+    for (const attempts of [1, 2]) {
+      const committing = gate();
+      const handler = (tick: Tick): void =>
+        tick.scope.onCommit(() => {
+          committing.open();
+          return untilAborted(tick);
+        });
+      const providers = [worker([], handler, { retry: { attempts } })];
+      const { registry, log } = await startApp({ providers });
+      const report = registry.run('Worker.run');
+      await committing.opened;
+      registry.cancel('Worker.run');
+      expect(await report).toMatchObject({
+        outcome: 'cancelled',
+        reason: 'cancel',
+        phase: 'commit',
+        attempts: 1,
+      });
+      expect(log.of('error')).toEqual([]);
+    }
   });
 
   it("[D11] leaves a tick failed with the one error that doesn't come from the abort", async () => {
