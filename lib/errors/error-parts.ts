@@ -98,13 +98,31 @@ export type Abortable = Pick<AbortSignal, 'aborted' | 'reason'>;
 const ABORT_NAMES: readonly unknown[] = ['AbortError', 'CanceledError'];
 const ABORT_CODES: readonly unknown[] = ['ABORT_ERR', 'ERR_CANCELED'];
 
-/** Returns true for the abort reason itself, and for the abort errors that APIs throw instead of that reason. */
+/**
+ * Returns true for the abort reason itself, and for the abort errors that APIs throw instead of that reason; also for an
+ * `AggregateError` that contains only such errors. Never throws.
+ */
 export function isAbortError(error: unknown, signal: Abortable): boolean {
-  if (error === signal.reason) return true;
+  return isEach(error, (part) => part === signal.reason || isNamedAbort(part));
+}
+
+function isNamedAbort(error: unknown): boolean {
   try {
     const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
     return ABORT_NAMES.includes(name) || ABORT_CODES.includes(code);
   } catch {
     return false; // a getter of the error threw
   }
+}
+
+/** Returns true if an error, or each error in an `AggregateError`, passes a test. Never throws, unless the test does. */
+export function isEach(
+  error: unknown,
+  test: (part: unknown) => boolean,
+  outer: readonly unknown[] = [],
+): boolean {
+  if (test(error)) return true;
+  if (!isErrorOf(error, AggregateError) || outer.includes(error)) return false;
+  const errors = partsOf(error).slice(1);
+  return errors.length > 0 && errors.every((part) => isEach(part, test, [...outer, error]));
 }

@@ -9,7 +9,7 @@ import {
 import { defer, isObservable, lastValueFrom, ReplaySubject, Subject, type Observable } from 'rxjs';
 import { finalize, takeUntil } from 'rxjs/operators'; // `rxjs` itself exports them only from 7.2 on
 import { setImmediate } from 'node:timers/promises';
-import { isAbortError } from '../errors/error-parts.js';
+import { isAbortError, isEach, isErrorOf } from '../errors/error-parts.js';
 import { ScopeClosedError } from '../errors/errors.js';
 import { onAbort } from '../util/on-abort.js';
 import { settle } from '../util/values.js';
@@ -285,5 +285,5 @@ export class EnhancedRun {
 
 /** Returns true for an error that filters must not catch: the error of an abort, or of a scope that closed after the abort. */
 function isInterruption(error: unknown, signal: AbortSignal): boolean {
-  return isAbortError(error, signal) || error instanceof ScopeClosedError;
+  return isEach(error, (part) => isAbortError(part, signal) || isErrorOf(part, ScopeClosedError));
 }

@@ -1,4 +1,10 @@
-import { type Abortable, isAbortError, isErrorOf, combined } from '../errors/error-parts.js';
+import {
+  type Abortable,
+  isAbortError,
+  isEach,
+  isErrorOf,
+  combined,
+} from '../errors/error-parts.js';
 import { ScopeClosedError, TickTimeoutError } from '../errors/errors.js';
 import type { ScopeEnd } from '../scope/scope-ports.js';
 import type { AbortCause, AttemptReport, TickOutcome, TickPhase } from './tick-report.js';
@@ -85,7 +91,7 @@ export function judgeEnd(
   }
   if (end.failure !== undefined) {
     const { error, hasCommitted } = end.failure;
-    if (hasCommitted !== true && cause !== undefined && isOfAbort(error, signal, cause))
+    if (hasCommitted !== true && cause !== undefined && isAbortError(error, signal))
       return { outcome: 'cancelled', reason: cause, phase: 'commit', error, disposeErrors };
     const partly = hasCommitted === true ? { isPartlyCommitted: true as const } : {};
     return { outcome: 'failed', phase: 'commit', ...partly, error, disposeErrors };
@@ -121,10 +127,11 @@ export function judgeHooks(
  * behaves correctly.
  */
 export function isOfAbort(error: unknown, signal: Aborted, cause: AbortCause | undefined): boolean {
-  if (error instanceof AggregateError && error.errors.length > 0)
-    return error.errors.every((each) => isOfAbort(each, signal, cause));
-  if (isAbortError(error, signal)) return signal.aborted;
-  return cause !== undefined && isRefusal(error, signal, cause);
+  return isEach(error, (part) =>
+    isAbortError(part, signal)
+      ? signal.aborted
+      : cause !== undefined && isRefusal(part, signal, cause),
+  );
 }
 
 /** Returns true if the shutdown refused to build an instance, which counts as an abort of the tick. */

@@ -1,3 +1,5 @@
+import { isErrorOf } from '../errors/error-parts.js';
+
 /** The stack frames of the calling code. */
 export interface Frames {
   readonly stack?: string;
@@ -26,8 +28,11 @@ export function leadTo<E extends Error>(error: E, lines: readonly string[]): E {
   return error;
 }
 
-/** The errors whose stacks have been extended: the statements of a scope that has no connection fail with one error. */
-const extended = new WeakSet<object>();
+/** How many times the stacks of errors have been extended: all statements of a scope that has no connection fail with one error. */
+const extensions = new WeakMap<object, number>();
+
+/** A statement passes through the runner of SQLite, and then through that of the scope. */
+const MOST_EXTENSIONS = 2;
 
 /**
  * Adds the code that awaits a failed statement to the stack of its error. V8 keeps 10 frames by default, and those of the library
@@ -36,8 +41,10 @@ const extended = new WeakSet<object>();
  * @returns the error.
  */
 export function withAwaiting(error: unknown): unknown {
-  if (!isOfStatement(error) || extended.has(error) || !(Error.stackTraceLimit > 0)) return error;
-  extended.add(error);
+  if (!isOfStatement(error) || !(Error.stackTraceLimit > 0)) return error;
+  const count = extensions.get(error) ?? 0;
+  if (count >= MOST_EXTENSIONS) return error;
+  extensions.set(error, count + 1);
   const { stack } = error;
   if (typeof stack !== 'string') return error;
   const missing = linesOf(captureFrames(withAwaiting)).filter((line) => !stack.includes(line));
@@ -47,7 +54,7 @@ export function withAwaiting(error: unknown): unknown {
 
 /** TypeORM wraps the errors of drivers, except that 0.3 doesn't wrap those of better-sqlite3 for a statement that can't be prepared. */
 function isOfStatement(error: unknown): error is Error {
-  return error instanceof Error && ('driverError' in error || error.name === 'SqliteError');
+  return isErrorOf(error, Error) && ('driverError' in error || error.name === 'SqliteError');
 }
 
 export function linesOf(frames: Frames | undefined): string[] {
