@@ -146,7 +146,7 @@ export class ScopedWorkerServices implements InspectedServices {
       new MemoryWatch(options, memorySource, events, dispatcher, stopper),
       new ConsumerHost(book, dispatcher, scopes, events),
       new BackgroundHost(nest, events, stopper),
-      new OnceCleanup(this.onceStores, options, events),
+      new OnceCleanup(this.onceStores, book, options, events),
     ];
     const drained = [engine, ...longRunning];
     const drain = new Drain(running, openScopes, options, events, drained);

@@ -2,7 +2,8 @@ import { connectionOf } from '../graph/connection-of.js';
 import type { GraphProvider } from '../graph/lifetime-graph.js';
 import { ApplicationGraph } from '../graph/read-graph.js';
 import { isScopedTypeOrmToken, type NestWrapper } from '../nest/index.js';
-import type { Schedule } from '../schedule/schedule.js';
+import type { ResolvedHandlerOptions } from '../schedule/handler-options.js';
+import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import { getOrAdd } from '../util/values.js';
 
 /** Checks whether a schedule can use the option `once`, and finds the transaction that records its work. */
@@ -33,13 +34,29 @@ export class OnceSchedules {
     return undefined;
   }
 
-  /** Returns the data sources on which schedules record their work, each with the handlers of those schedules. */
+  /** Returns the options with the data source on which the worker has its transaction, if `once` names none. */
+  resolved(
+    options: ResolvedHandlerOptions,
+    worker: NestWrapper | undefined,
+  ): ResolvedHandlerOptions {
+    const { once } = options;
+    if (once === undefined || once.dataSource !== undefined || worker === undefined) return options;
+    const [dataSource, ...others] = this.transactionsOf(worker) ?? [];
+    return dataSource === undefined || others.length > 0
+      ? options
+      : { ...options, once: { ...once, dataSource } };
+  }
+
+  /**
+   * Returns the data sources on which schedules record their work, each with the handlers of those schedules. Leaves out disabled
+   * schedules, because an application that only runs the migrations has no table yet.
+   */
   dataSourcesOf(schedules: readonly Schedule[]): ReadonlyMap<string, readonly string[]> {
     const handlers = new Map<string, string[]>();
-    for (const { options, target, handler } of schedules) {
-      if (options.once === undefined || target.worker === undefined) continue;
-      const dataSource = options.once.dataSource ?? this.transactionsOf(target.worker)?.[0];
-      if (dataSource !== undefined) getOrAdd(handlers, dataSource, () => []).push(handler);
+    for (const schedule of schedules) {
+      const dataSource = schedule.options.once?.dataSource;
+      if (dataSource !== undefined && !isDisabled(schedule))
+        getOrAdd(handlers, dataSource, () => []).push(schedule.handler);
     }
     return handlers;
   }

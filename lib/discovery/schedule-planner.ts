@@ -165,10 +165,11 @@ export class SchedulePlanner {
   /** Creates a schedule. It is disabled if its worker is ready-made, because ticks can't get new instances of such a worker. */
   private scheduleOf(handler: NamedHandler, when: Provided | undefined): ScheduleOrProblems {
     const made = makeSchedule(handler, this.layersFor(handler.metadata), when);
-    const { schedule, problems } = made;
-    return schedule !== undefined && isReadyMade(handler.worker.wrapper)
-      ? { schedule: { ...schedule, options: { ...schedule.options, disabled: true } }, problems }
-      : made;
+    if (made.schedule === undefined) return made;
+    const { wrapper } = handler.worker;
+    const resolved = this.onceSchedules.resolved(made.schedule.options, wrapper);
+    const options = isReadyMade(wrapper) ? { ...resolved, disabled: true } : resolved;
+    return { ...made, schedule: { ...made.schedule, options } };
   }
 
   /**

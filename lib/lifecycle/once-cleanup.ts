@@ -1,6 +1,7 @@
 import { ScopedWorkerEvents } from '../events/scoped-worker-events.js';
 import { ModuleOptionsStore } from '../options/module-options-store.js';
 import type { LongRunning, Straggler } from '../registry/long-running.js';
+import { ScheduleBook } from '../registry/schedule-book.js';
 import { fromEmptyContext } from '../scope/work-context.js';
 import type { OnceStore, OnceStores } from '../tick/once.js';
 
@@ -10,23 +11,27 @@ const LONGEST_PAUSE_MS = 3_600_000;
 export class OnceCleanup implements LongRunning {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
+  #ignoreChanges: (() => void) | undefined;
 
   constructor(
     private readonly stores: OnceStores,
+    private readonly book: ScheduleBook,
     private readonly options: ModuleOptionsStore,
     private readonly events: ScopedWorkerEvents,
   ) {}
 
   start(): void {
-    if (this.stores.used.length === 0) return;
-    const everyMs = Math.min(this.options.resolved.once.keepForMs / 10, LONGEST_PAUSE_MS);
-    const clean = (): void => {
-      this.#running ??= this.clean().finally(() => (this.#running = undefined));
-    };
-    this.#timer = fromEmptyContext(() => setInterval(clean, everyMs)).unref();
+    this.#ignoreChanges = this.events.on('schedule:changed', ({ schedule }) => {
+      // It may have been added or enabled.
+      const dataSource = this.book.find(schedule)?.options.once?.dataSource;
+      if (dataSource !== undefined) this.stores.use(dataSource);
+      this.startTimer();
+    });
+    this.startTimer();
   }
 
   stop(): void {
+    this.#ignoreChanges?.();
     clearInterval(this.#timer);
   }
 
@@ -35,9 +40,18 @@ export class OnceCleanup implements LongRunning {
     return done === undefined ? [] : [{ name: 'the cleanup of `once`', isBrief: true, done }];
   }
 
+  private startTimer(): void {
+    if (this.#timer !== undefined || this.stores.used.length === 0) return;
+    const everyMs = Math.min(this.options.resolved.once.keepForMs / 10, LONGEST_PAUSE_MS);
+    const clean = (): void => {
+      this.#running ??= this.clean().finally(() => (this.#running = undefined));
+    };
+    this.#timer = fromEmptyContext(() => setInterval(clean, everyMs)).unref();
+  }
+
   /** Never rejects. */
   private async clean(): Promise<void> {
-    const before = new Date(Date.now() - this.options.resolved.once.keepForMs);
+    const before = new Date(Math.max(0, Date.now() - this.options.resolved.once.keepForMs));
     await Promise.all(this.stores.used.map((store) => this.cleanOne(store, before)));
   }
 

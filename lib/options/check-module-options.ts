@@ -85,7 +85,7 @@ function onceProblem(once: unknown): [option: string, problem: string | undefine
   const [problem] = optionsProblems(once, ['keepForMs']);
   if (problem !== undefined) return ['once:', problem];
   const { keepForMs } = once as { keepForMs?: unknown };
-  const isLimit = typeof keepForMs === 'number' && keepForMs >= 60_000;
+  const isLimit = Number.isFinite(keepForMs) && (keepForMs as number) >= 60_000;
   if (keepForMs === undefined || isLimit) return ['once', undefined];
   return [
     'once.keepForMs',

@@ -21,6 +21,11 @@ import type { ScheduleDefinition, ScheduleTiming } from './schedule-info.js';
 export interface OnceRules {
   /** Returns the problem with the option `once` of a schedule, as a clause. */
   problem(options: ResolvedHandlerOptions, worker: NestWrapper | undefined): string | undefined;
+  /** Returns the options with the data source that records the work, if `once` names none. */
+  resolved(
+    options: ResolvedHandlerOptions,
+    worker: NestWrapper | undefined,
+  ): ResolvedHandlerOptions;
 }
 
 /** Creates schedules at run time, with the same checks as at start-up. */
@@ -78,7 +83,7 @@ export class ScheduleMaker {
       name,
       handler: typeof handler === 'string' ? handler : functionName(handler),
       ...timing,
-      options,
+      options: this.onceRules.resolved(options, target.worker),
       target,
       ...(payload === undefined ? {} : { payload }),
     };

@@ -49,7 +49,7 @@ export class OnceRecord {
   /** True if another run has committed the work. */
   isDone = false;
   #hasBegun = false;
-  #recordedIn: string | undefined;
+  #isTaken = false;
 
   constructor(
     readonly schedule: string,
@@ -67,12 +67,10 @@ export class OnceRecord {
     return this.options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS;
   }
 
-  /** Returns true for the transaction that must record the work: the first one on the data source. Every later call returns false. */
+  /** Returns true for the transaction that must record the work: that of the data source. Every later call returns false. */
   isFor(dataSource: string): boolean {
-    if (this.#recordedIn !== undefined || (this.options.dataSource ?? dataSource) !== dataSource)
-      return false;
-    this.#recordedIn = dataSource;
-    return true;
+    if (this.#isTaken || this.options.dataSource !== dataSource) return false;
+    return (this.#isTaken = true);
   }
 
   /** Begins the work, unless it is done or has begun. */
@@ -98,7 +96,7 @@ export function recordIn(scope: ScopeNotice, record: OnceRecord): void {
 /**
  * Returns what an attempt has to record.
  *
- * @throws the error of `itemKey`, or an Error if it returns no key.
+ * @throws the error of `itemKey`, or an Error if it returns no key, or if a message has no id.
  */
 export function recordOf(
   { runningTick: { id, slot, payload } }: AttemptedWork,
@@ -119,13 +117,18 @@ interface AttemptedWork {
  */
 function workOf(slot: Slot, tickId: string, payload: unknown, once: OnceOptions): string {
   const { trigger, scheduledAt, messageId, schedule } = slot;
+  if (messageId === '') throw new Error(`${schedule.handler}: ${NO_ID}`);
   if (messageId !== undefined) return `message ${messageId}`;
   const time = scheduledAt.toISOString();
   if (trigger === 'manual' || trigger === 'start') return `${time}, ${tickId}`;
   if (schedule.options.forEach === undefined || once.itemKey === undefined) return time;
   const key: unknown = once.itemKey(payload as never);
-  if (typeof key === 'string' || typeof key === 'number') return `${time}, item ${key}`;
+  if ((typeof key === 'string' && key !== '') || Number.isFinite(key))
+    return `${time}, item ${key as string | number}`;
   throw new Error(
-    `${schedule.handler}: the itemKey of once must return a string or a number that identifies the item, not ${show(key)}.`,
+    `${schedule.handler}: the itemKey of once must return a non-empty string or a number that identifies the item, not ${show(key)}.`,
   );
 }
+
+const NO_ID =
+  'the message has no id, so once cannot recognize it when it is delivered again. Set the id of each Delivery in the source, or remove once.';

@@ -3,16 +3,14 @@ import { dataSourceOf } from './client.js';
 
 /** The columns of the table. The time is an integer, because each database has its own types for times. */
 const COLUMNS = {
-  id: { type: 'varchar', length: 64, primary: true },
-  schedule: { type: 'varchar', length: 255 },
-  work: { type: 'varchar', length: 255 },
-  done_at: { type: 'bigint' },
+  id: { name: 'id', type: 'varchar', length: 64, primary: true },
+  schedule: { name: 'schedule', type: 'varchar', length: 255 },
+  work: { name: 'work', type: 'varchar', length: 255 },
+  done_at: { name: 'done_at', type: 'bigint' },
 } as const;
 
 /** The table of work that is done. */
 export const ONCE_TABLE = 'scoped_worker_once';
-
-export const ONCE_COLUMNS = Object.keys(COLUMNS);
 
 /**
  * The table of work that is done, as an entity. Add it to the `entities` of a data source that sets `synchronize: true`, or whose
@@ -27,7 +25,7 @@ export const OnceRecordEntity = {
     name: 'ScopedWorkerOnce',
     tableName: ONCE_TABLE,
     columns: COLUMNS,
-    indices: [{ name: `${ONCE_TABLE}_done_at`, columns: ['done_at'] }],
+    indices: [{ columns: ['done_at'] }],
   },
 } as unknown as EntitySchema;
 
@@ -40,7 +38,7 @@ export class CreateScopedWorkerOnce1764374400000 {
   readonly name = 'CreateScopedWorkerOnce1764374400000';
 
   async up(runner: QueryRunner): Promise<void> {
-    const table = tableOf(dataSourceOf(runner)!);
+    const { table } = onceNames(dataSourceOf(runner)!);
     const columns = Object.entries(COLUMNS).map(([name, column]) => {
       const length = 'length' in column ? `(${column.length})` : '';
       return `${name} ${column.type}${length} NOT NULL`;
@@ -50,14 +48,34 @@ export class CreateScopedWorkerOnce1764374400000 {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`DROP TABLE ${tableOf(dataSourceOf(runner)!)}`);
+    await runner.query(`DROP TABLE ${onceNames(dataSourceOf(runner)!).table}`);
   }
 }
 
-/** Returns the table's name for SQL: with the schema of the data source, or as TypeORM names the entity's table. */
-export function tableOf(dataSource: DataSource): string {
-  const isEntity = dataSource.hasMetadata(OnceRecordEntity);
+/** The table and its columns, quoted for SQL. */
+export interface OnceNames {
+  readonly table: string;
+  readonly id: string;
+  readonly doneAt: string;
+  /** All columns, in the order of `id`, `schedule`, `work`, `done_at`. */
+  readonly columns: string;
+}
+
+/** Returns the names that TypeORM uses for the entity, or those of the migration, in the schema of the data source. */
+export function onceNames(dataSource: DataSource): OnceNames {
+  const { driver } = dataSource;
   const { schema } = dataSource.options as { schema?: string };
-  if (isEntity) return dataSource.getMetadata(OnceRecordEntity).tablePath;
-  return schema === undefined ? ONCE_TABLE : `${dataSource.driver.escape(schema)}.${ONCE_TABLE}`;
+  const metadata = dataSource.hasMetadata(OnceRecordEntity)
+    ? dataSource.getMetadata(OnceRecordEntity)
+    : undefined;
+  const parts = metadata?.tablePath.split('.') ?? [...(schema ? [schema] : []), ONCE_TABLE];
+  const columns = Object.keys(COLUMNS).map((name) =>
+    driver.escape(metadata?.findColumnWithPropertyName(name)?.databaseName ?? name),
+  );
+  return {
+    table: parts.map((part) => driver.escape(part)).join('.'),
+    id: columns[0]!,
+    doneAt: columns[3]!,
+    columns: columns.join(', '),
+  };
 }

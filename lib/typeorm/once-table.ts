@@ -2,11 +2,13 @@ import type { DataSource, QueryRunner } from 'typeorm';
 import { textOf } from '../errors/error-parts.js';
 import type { ScopeNotice } from '../scope/scope-ports.js';
 import { onceRecordOf, type OnceRecord, type OnceStore } from '../tick/once.js';
-import { ONCE_COLUMNS, ONCE_TABLE, tableOf } from './once-schema.js';
+import { ONCE_TABLE, onceNames, type OnceNames } from './once-schema.js';
 import { FILE_DRIVERS } from './sqlite-driver.js';
 
-const LIST = ONCE_COLUMNS.join(', ');
 const LONGEST_TEXT = 255;
+
+/** The number of records that one statement deletes. SQLite allows 32,766 values in a statement; before 3.32, 999. */
+const BATCH = 500;
 
 /** Runs the statements on the table of work that is done. */
 export class OnceTable implements OnceStore {
@@ -21,7 +23,8 @@ export class OnceTable implements OnceStore {
     if (insertOf(type) === undefined)
       return `The driver ${type} is not supported: use PostgreSQL, MySQL, MariaDB or an SQLite file.`;
     try {
-      await this.send(`SELECT ${LIST} FROM ${tableOf(this.source)} WHERE id = ''`);
+      const { table, columns, id } = onceNames(this.source);
+      await this.send(`SELECT ${columns} FROM ${table} WHERE ${id} = ''`);
       return undefined;
     } catch (error) {
       return `The table ${ONCE_TABLE} cannot be read (${textOf(error)}). Add CreateScopedWorkerOnce1764374400000 to the migrations of the data source and run them, or add OnceRecordEntity to its entities with synchronize: true.`;
@@ -56,7 +59,7 @@ export class OnceTable implements OnceStore {
     const insert = insertOf(this.source.options.type)!;
     const row = [id, shortened(schedule), shortened(work), Date.now()] as const;
     try {
-      return await insert(runner, tableOf(this.source), row, lockTimeoutMs);
+      return await insert(runner, onceNames(this.source), row, lockTimeoutMs);
     } catch (error) {
       if (isDoneInOtherSnapshot(error)) return false;
       if (!isLockTimeout(error)) throw error;
@@ -67,18 +70,30 @@ export class OnceTable implements OnceStore {
     }
   }
 
+  /**
+   * Deletes old records by their ids: on MySQL and MariaDB, one by one. A `DELETE` of several rows may scan the table there, and would
+   * then wait for the records of running ticks, while it blocks those of others.
+   */
   async deleteBefore(time: Date): Promise<void> {
-    if (!this.source.isInitialized) return;
     const { type } = this.source.options;
-    const value = type === 'postgres' ? '$1' : '?';
-    const table = tableOf(this.source);
-    await this.send(`DELETE FROM ${table} WHERE done_at < ${value}`, [time.getTime()]);
+    while (this.source.isInitialized) {
+      const { table, id, doneAt } = onceNames(this.source);
+      const { records = [] } = await this.send(
+        `SELECT ${id} AS id FROM ${table} WHERE ${doneAt} < ${time.getTime()} LIMIT ${BATCH}`,
+      );
+      if (records.length === 0) return;
+      const ids = records.map((record) => record['id']);
+      for (const some of isMysql(type) ? ids.map((each) => [each]) : [ids]) {
+        const values = some.map((_, index) => (type === 'postgres' ? `$${index + 1}` : '?'));
+        await this.send(`DELETE FROM ${table} WHERE ${id} IN (${values.join(', ')})`, some);
+      }
+    }
   }
 
-  private async send(sql: string, values: unknown[] = []): Promise<void> {
+  private async send(sql: string, values: unknown[] = []): Promise<Sent> {
     const runner = this.source.createQueryRunner('master');
     try {
-      await runner.query(sql, values);
+      return (await runner.query(sql, values, true)) as Sent;
     } finally {
       await runner.release();
     }
@@ -90,7 +105,7 @@ type Row = readonly [id: string, schedule: string, work: string, doneAt: number]
 /** Inserts a record. @returns false if the record exists. */
 type Insert = (
   runner: QueryRunner,
-  table: string,
+  names: OnceNames,
   row: Row,
   lockTimeoutMs: number,
 ) => Promise<boolean>;
@@ -101,14 +116,14 @@ interface Sent {
 }
 
 async function insertPostgres(
-  ...[runner, table, row, timeoutMs]: Parameters<Insert>
+  ...[runner, { table, columns }, row, timeoutMs]: Parameters<Insert>
 ): ReturnType<Insert> {
   // The CTE changes the time limit before the INSERT waits, in the same round trip.
   const { records } = (await runner.query(
     `WITH "wait" AS MATERIALIZED (
        SELECT current_setting('lock_timeout') AS "before", set_config('lock_timeout', $5, true)
      )
-     INSERT INTO ${table} (${LIST}) SELECT $1, $2, $3, $4::bigint FROM "wait" ON CONFLICT DO NOTHING
+     INSERT INTO ${table} (${columns}) SELECT $1, $2, $3, $4::bigint FROM "wait" ON CONFLICT DO NOTHING
      RETURNING (SELECT "before" FROM "wait") AS "before"`,
     [...row, String(Math.ceil(timeoutMs))],
     true,
@@ -120,35 +135,50 @@ async function insertPostgres(
 }
 
 async function insertMysql(
-  ...[runner, table, row, timeoutMs]: Parameters<Insert>
+  ...[runner, names, row, timeoutMs]: Parameters<Insert>
 ): ReturnType<Insert> {
+  // Sent past TypeORM, because after a deadlock, the transaction refuses all statements.
+  const client = (await runner.connect()) as MysqlClient;
+  const send = (sql: string): Promise<void> =>
+    new Promise((resolve, reject) =>
+      client.query(sql, (error) => (error === null ? resolve() : reject(error))),
+    );
   const seconds = Math.ceil(timeoutMs / 1_000);
-  await runner.query(
+  await send(
     `SET @scoped_worker_wait = @@innodb_lock_wait_timeout, innodb_lock_wait_timeout = ${seconds}`,
   );
   try {
-    return await insertIgnoring(`INSERT IGNORE INTO`, runner, table, row);
+    return await insertIgnoring('INSERT IGNORE INTO', runner, names, row);
   } finally {
-    await runner.query('SET innodb_lock_wait_timeout = @scoped_worker_wait');
+    await send('SET innodb_lock_wait_timeout = @scoped_worker_wait');
   }
+}
+
+/** A connection of `mysql2` or `mysql`. */
+interface MysqlClient {
+  query(sql: string, done: (error: Error | null) => void): void;
 }
 
 async function insertIgnoring(
   into: string,
   runner: QueryRunner,
-  table: string,
+  { table, columns }: OnceNames,
   row: Row,
 ): Promise<boolean> {
-  const sql = `${into} ${table} (${LIST}) VALUES (?, ?, ?, ?)`;
+  const sql = `${into} ${table} (${columns}) VALUES (?, ?, ?, ?)`;
   const { affected } = (await runner.query(sql, [...row], true)) as Sent;
   return affected === 1;
 }
 
 function insertOf(driver: string): Insert | undefined {
   if (driver === 'postgres') return insertPostgres;
-  if (driver === 'mysql' || driver === 'mariadb') return insertMysql;
+  if (isMysql(driver)) return insertMysql;
   if (!FILE_DRIVERS.includes(driver)) return undefined;
-  return (runner, table, row) => insertIgnoring('INSERT OR IGNORE INTO', runner, table, row);
+  return (runner, names, row) => insertIgnoring('INSERT OR IGNORE INTO', runner, names, row);
+}
+
+function isMysql(driver: string): boolean {
+  return driver === 'mysql' || driver === 'mariadb';
 }
 
 /** Only `id` identifies the work; the other texts are for people. PostgreSQL's text can't contain \0. */
@@ -175,8 +205,13 @@ function isDoneInOtherSnapshot(error: unknown): boolean {
   return code === '40001' && routine === 'ExecCheckTupleVisible';
 }
 
-/** Returns true if a statement waited too long for a lock: on PostgreSQL, on MySQL or on SQLite. */
+/**
+ * Returns true if a statement waited too long for a lock: on PostgreSQL, on MySQL or on SQLite. On MySQL, if the run that holds the
+ * record fails while several others wait for it, all but one of these end by a deadlock.
+ */
 function isLockTimeout(error: unknown): boolean {
   const { code, errno } = driverErrorOf(error);
-  return code === '55P03' || errno === 1205 || String(code).startsWith('SQLITE_BUSY');
+  return (
+    code === '55P03' || errno === 1205 || errno === 1213 || String(code).startsWith('SQLITE_BUSY')
+  );
 }

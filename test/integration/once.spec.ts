@@ -7,16 +7,23 @@ import {
   type Type,
 } from '@nestjs/common';
 import type pg from 'pg';
-import type { DataSource, Repository } from 'typeorm';
+import {
+  DefaultNamingStrategy,
+  type DataSource,
+  type EntityManager,
+  type Repository,
+} from 'typeorm';
 import {
   InvalidScheduleError,
   ScopedConsumer,
   ScopedWorker,
   type HandlerOptions,
+  type Tick,
 } from '../../lib/index.js';
 import { OnceStores } from '../../lib/tick/once.js';
 import {
   CreateScopedWorkerOnce1764374400000,
+  getScopedEntityManagerToken,
   getScopedRepositoryToken,
   InjectScopedEntityManager,
   InjectScopedRepository,
@@ -283,6 +290,60 @@ describe('Work with the option once', () => {
       query: (sql) => mariaDb.query(sql),
     });
 
+    it('cleans up beside a tick that holds its record, and blocks no other', async () => {
+      const [begun, end] = [gate(), gate()];
+      const handler: NoteHandler = async (_, { scheduledAt }) => {
+        if (scheduledAt.getTime() !== SLOT.getTime()) return;
+        begun.open();
+        await end.opened;
+      };
+      const app = await startReplica(mariaDb.root({ entities: [OnceRecordEntity] }), handler);
+      const rows = Array.from({ length: 600 }, (_, row) => `('old-${row}', 'old', 'old', ${row})`);
+      await mariaDb.query(`INSERT INTO scoped_worker_once VALUES ${rows.join(', ')}`);
+      const ran = app.fire();
+      await begun.opened;
+      await app.app.get(OnceStores).use('default')!.deleteBefore(new Date(10_000));
+      await app.fire(LATER);
+      end.open();
+      await ran;
+
+      expect(app.finished.map(({ outcome }) => outcome)).toEqual(['succeeded', 'succeeded']);
+      expect(await mariaDb.query('SELECT id FROM scoped_worker_once')).toHaveLength(2);
+    });
+
+    it('leaves the session as it was when several runs wait, and the first fails', async () => {
+      const [begun, end] = [gate(), gate()];
+      const ask = 'SELECT @@innodb_lock_wait_timeout AS seconds';
+      const seen: unknown[] = [];
+      let isFirst = true;
+      const handler: NoteHandler = async (notes) => {
+        seen.push(await notes.query(ask));
+        if (!isFirst) return;
+        isFirst = false;
+        begun.open();
+        await end.opened;
+      };
+      const app = await startReplica(mariaDb.root({ entities: [OnceRecordEntity] }), handler);
+      const ran = app.fire();
+      await begun.opened;
+      const others = [app.fire(), app.fire(), app.fire()];
+      const waiting =
+        "SELECT id FROM information_schema.processlist WHERE info LIKE 'INSERT IGNORE%'";
+      while ((await mariaDb.query(waiting)).length < 3);
+      end.fail(new Error('too bad'));
+      await Promise.all([ran, ...others]);
+
+      const outcomes = app.finished.map(({ outcome }) => outcome);
+      expect(outcomes.filter((outcome) => outcome === 'succeeded')).toHaveLength(1);
+      const waited = app.finished.filter(({ phase }) => phase === 'resolve');
+      for (const { error } of waited) expect(String(error)).toContain('Another run is probably');
+      for (let slot = 1; slot < 6; slot += 1) await app.fire(new Date(LATER.getTime() + slot));
+      expect(new Set(seen.map((rows) => JSON.stringify(rows)))).toEqual(
+        new Set(['[{"seconds":"50"}]']),
+      );
+      expect(await mariaDb.query('SELECT text FROM notes')).toHaveLength(6);
+    });
+
     it('keeps the lock wait timeout of the session for the statements of the handler', async () => {
       const ask = 'SELECT @@innodb_lock_wait_timeout AS seconds';
       const seen: unknown[] = [];
@@ -411,6 +472,71 @@ describe('Work with the option once', () => {
 
     expect(app.registry.get('work')).toMatchObject({ state: 'active' });
     expect(app.skipped).toMatchObject([{ attempts: 1 }]);
+  });
+
+  it.each<[string, object]>([
+    ['a prefix', { entityPrefix: 'App_' }],
+    ['a schema', { schema: 'Billing' }],
+    ['a naming strategy', { namingStrategy: camelNames() }],
+  ])('[H22] finds the table of a data source with %s', async (_, options) => {
+    await database.query('DROP SCHEMA IF EXISTS "Billing" CASCADE');
+    await database.query('CREATE SCHEMA "Billing"');
+    await database.query('DROP TABLE IF EXISTS "App_notes", "App_scoped_worker_once"');
+    const app = await startReplica(
+      typeOrmRoot(database, { entities: [OnceRecordEntity], ...options }),
+    );
+    await app.fire();
+    await app.fire();
+    await app.app
+      .get(OnceStores)
+      .use('default')!
+      .deleteBefore(new Date(Date.now() + 60_000));
+
+    expect(app.handled).toHaveLength(1);
+    expect(app.skipped).toHaveLength(1);
+  });
+
+  it('[H22] is recorded in the data source of the worker, even if a hook has resolved another before', async () => {
+    const audit = sqliteRoot(file, { name: 'audit' });
+    const token = getScopedEntityManagerToken('audit');
+    const around = [
+      async (tick: Tick, next: () => Promise<unknown>) => {
+        await tick.scope.resolve<EntityManager>(token);
+        return next();
+      },
+    ];
+    const app = await startReplica(stores.PostgreSQL.root(), undefined, {
+      options: { around },
+      imports: [
+        audit,
+        ScopedTypeOrmModule.forFeature([], { dataSource: 'audit', transaction: true }),
+      ],
+    });
+    await app.fire();
+
+    expect(app.finished).toMatchObject([{ outcome: 'succeeded' }]);
+    expect(await database.query('SELECT id FROM scoped_worker_once')).toHaveLength(1);
+  });
+
+  it('needs no table while its schedule is disabled', async () => {
+    const app = await startReplica(typeOrmRoot(database), undefined, { work: { disabled: true } });
+    expect(app.registry.get('work')).toMatchObject({ state: 'disabled' });
+  });
+
+  it.each([NaN, '', undefined])('fails for an item whose key is %p', async (key) => {
+    const app = await startReplica(stores.PostgreSQL.root(), undefined, {
+      work: { forEach: { useFactory: () => [1] }, once: { itemKey: () => key as never } },
+    });
+    await app.fire();
+    expect(app.finished).toMatchObject([
+      {
+        outcome: 'failed',
+        phase: 'open',
+        error: {
+          message: `OnceWorker.work: the itemKey of once must return a non-empty string or a number that identifies the item, not ${key === '' ? '""' : String(key)}.`,
+        },
+      },
+    ]);
   });
 
   it('needs no record if a test replaces the repository', async () => {
@@ -544,6 +670,16 @@ describe('Work with the option once', () => {
 const MIGRATED = { migrations: [CreateScopedWorkerOnce1764374400000], migrationsRun: true };
 
 const WAITING = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+
+/** Renames columns, even those that have a name. */
+function camelNames(): DefaultNamingStrategy {
+  class CamelNames extends DefaultNamingStrategy {
+    override columnName(property: string): string {
+      return property.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+    }
+  }
+  return new CamelNames();
+}
 
 /** The error with which start-up is refused. */
 async function refusalOf(starting: Promise<unknown>): Promise<Error> {

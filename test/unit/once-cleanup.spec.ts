@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ScopedWorkerEvents, type ScopedWorkerModuleOptions } from '../../lib/index.js';
 import { OnceCleanup } from '../../lib/lifecycle/once-cleanup.js';
+import { ScheduleBook } from '../../lib/registry/schedule-book.js';
 import { ModuleOptionsStore } from '../../lib/options/module-options-store.js';
 import { OnceStores } from '../../lib/tick/once.js';
 import { gate, type Gate } from '../support/gate.js';
@@ -11,6 +12,7 @@ const DAY_MS = 24 * HOUR_MS;
 
 describe('The cleanup of the records of once', () => {
   let stores: OnceStores;
+  const book = new ScheduleBook();
   let cleanup: OnceCleanup;
   let failures: unknown[];
   /** How old, in ms, the records must be that were deleted. */
@@ -44,7 +46,7 @@ describe('The cleanup of the records of once', () => {
     options.declare({ once });
     const events = new ScopedWorkerEvents();
     events.on('failure:stray', (failure) => failures.push(failure));
-    cleanup = new OnceCleanup(stores, options, events);
+    cleanup = new OnceCleanup(stores, book, options, events);
     cleanup.start();
   };
 
@@ -64,9 +66,26 @@ describe('The cleanup of the records of once', () => {
   });
 
   it('does nothing without a schedule that needs it', async () => {
-    cleanup = new OnceCleanup(stores, new ModuleOptionsStore(), new ScopedWorkerEvents());
+    cleanup = new OnceCleanup(stores, book, new ModuleOptionsStore(), new ScopedWorkerEvents());
     cleanup.start();
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('begins with a schedule that is added later', async () => {
+    start();
+    cleanup.stop();
+    const added = { name: 'added', options: { once: { dataSource: 'default' } } };
+    book.put(added as never);
+    const fresh = new OnceStores();
+    fresh.add(stores.use('default')!);
+    const events = new ScopedWorkerEvents();
+    cleanup = new OnceCleanup(fresh, book, new ModuleOptionsStore(), events);
+    cleanup.start();
+    await jest.advanceTimersByTimeAsync(HOUR_MS);
+    expect(deleted).toEqual([]);
+    events.emit('schedule:changed', { schedule: 'added', change: 'added' });
+    await jest.advanceTimersByTimeAsync(HOUR_MS);
+    expect(deleted).toHaveLength(1);
   });
 
   it('does not begin again before it has ended, and the shutdown waits for it', async () => {
