@@ -32,12 +32,12 @@ describe('An abort error', () => {
     expect(isAbortError(reason, AbortSignal.abort(reason))).toBe(true);
   });
 
-  it('is none with another error beside it, or without any', () => {
+  it('has no other error beside it', () => {
     expect(isAbortError(new AggregateError([aborted(), new Error('own')]), signal)).toBe(false);
     expect(isAbortError(new AggregateError([]), signal)).toBe(false);
   });
 
-  it('is none that cannot be read', () => {
+  it('can be read', () => {
     const circular = new AggregateError([]);
     circular.errors = [circular];
     class Declared extends AggregateError {
