@@ -32,7 +32,10 @@ export class JobStopWaits {
     this.#waits.delete(wait);
   }
 
-  /** Returns true if a tick can end only after another tick has ended, or if both are the same tick. Waits never form a cycle, so the recursion ends. */
+  /**
+   * Returns true if a tick can end only after another tick has ended, or if both are the same tick. Waits never form a cycle, so the
+   * recursion ends.
+   */
   private needs(running: RunningWork, other: RunningWork): boolean {
     if (running === other) return true;
     return [...this.#waits].some(

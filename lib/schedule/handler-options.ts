@@ -111,11 +111,12 @@ export interface CommonHandlerOptions {
    */
   readonly forEach?: FromProviders<Iterable<unknown>>;
   /**
-   * Makes the work of a slot or a message count once, even if it runs twice: the first statement of the tick's transaction records
-   * the slot (schedule and `scheduledAt`) or the message (schedule and id). If another run has committed that record, the tick is
-   * rolled back before the worker is built, and skipped with the reason `already-done`; a message is acknowledged. The worker must
-   * inject a scoped repository or entity manager from `ScopedTypeOrmModule` with `transaction: true`, directly or through a provider. Effects outside that transaction, such as an email, aren't covered.
-   * Manual runs and `runOnStart` runs aren't slots: each counts separately. Default: false.
+   * Makes the work of a slot or a message count once, even if it runs twice: the first statement of the tick's transaction records the
+   * slot (schedule and `scheduledAt`) or the message (schedule and id). If another run has committed that record, the tick is rolled
+   * back before the worker is built, and skipped with the reason `already-done`; a message is acknowledged. The worker must inject a
+   * scoped repository or entity manager from `ScopedTypeOrmModule` with `transaction: true`, directly or through a provider. Effects
+   * outside that transaction, such as an email, aren't covered. Manual runs and `runOnStart` runs aren't slots: each counts separately.
+   * Default: false.
    */
   readonly once?: boolean | OnceOptions;
   /**

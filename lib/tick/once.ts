@@ -5,8 +5,9 @@ import type { ScopeNotice } from '../scope/scope-ports.js';
 import { show } from '../util/option-checks.js';
 
 /**
- * Keeps the records of work that is done, in the database that this work is committed to. An integration with an ORM provides one
- * for each data source, and adds it to `OnceStores`. The transaction of a scope writes the record with its first statement: see `onceRecordOf`.
+ * Keeps the records of work that is done, in the database that this work is committed to. An integration with an ORM provides one for
+ * each data source, and adds it to `OnceStores`. The transaction of a scope writes the record with its first statement: see
+ * `onceRecordOf`.
  */
 export interface OnceStore {
   /** The data source, as in `once: { dataSource }`. */
