@@ -5,7 +5,7 @@ import { show } from '../util/option-checks.js';
 import { pause } from '../util/pause.js';
 import { isThenable } from '../util/values.js';
 
-/** The time in ms that a source has to end after its signal is aborted; the library reports a source that takes longer. */
+/** The time in ms within which a source must end after its signal is aborted; the library reports a source that takes longer. */
 const CLOSING_MS = 1_000;
 
 /** Receives the messages and errors that no method of the iteration returns or throws. */

@@ -61,7 +61,7 @@ export interface OnceNames {
   readonly columns: string;
 }
 
-/** Returns the names that TypeORM uses for the entity, or those of the migration, in the schema of the data source. */
+/** Returns the names that TypeORM uses for the entity or, if the data source doesn't have the entity, those of the migration, in the data source's schema. */
 export function onceNames(dataSource: DataSource): OnceNames {
   const { driver } = dataSource;
   const { schema } = dataSource.options as { schema?: string };
