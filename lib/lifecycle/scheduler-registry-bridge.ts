@@ -76,7 +76,7 @@ export class SchedulerRegistryBridge {
       const remedy =
         holder.adder === undefined
           ? ''
-          : `, or remove the ${holder.adder} call if it is the same job`;
+          : `, or remove the ${holder.adder} call if it adds the same job`;
       return `${handler}: its schedule "${name}" has the same name as ${holder.text}. Rename one of them with { name: '...' }${remedy}.`;
     });
     if (taken.length > 0) throw new DuplicateScheduleError(taken);

@@ -41,7 +41,7 @@ export interface ScopeNotice {
   readonly tickId: string | undefined;
 }
 
-/** Returns the scope for which the calling factory builds, even if code outside that scope called `ModuleRef.resolve()`. */
+/** Returns the scope that the calling factory is building for, even if code outside that scope called `ModuleRef.resolve()`. */
 export function scopeOfBuild(): ScopeNotice | undefined {
   return keyOfBuild() as ScopeNotice | undefined;
 }

@@ -61,7 +61,10 @@ export interface OnceNames {
   readonly columns: string;
 }
 
-/** Returns the names that TypeORM uses for the entity or, if the data source doesn't have the entity, those of the migration, in the data source's schema. */
+/**
+ * Returns the names that TypeORM uses for the entity or, if the data source doesn't have the entity, those of the migration, in the
+ * data source's schema.
+ */
 export function onceNames(dataSource: DataSource): OnceNames {
   const { driver } = dataSource;
   const { schema } = dataSource.options as { schema?: string };

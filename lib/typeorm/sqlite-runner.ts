@@ -116,7 +116,7 @@ export abstract class SqliteRunner implements Writer {
     try {
       return await this.route(statement, send);
     } catch (error) {
-      // TypeORM still assumes a transaction after its BEGIN has failed, or after SQLite has rolled the transaction
+      // TypeORM still assumes that a transaction is open after its BEGIN has failed, or after SQLite has rolled the transaction
       // back by itself. A BEGIN that waits behind this statement has yet to run.
       const hasBegun = begins(statement) || (runner as DeepRunner).transactionDepth > 0;
       if (hasBegun && !(this.ownsConnection && this.hasTransaction())) forgetTransaction(runner);

@@ -214,7 +214,7 @@ describe('SchedulerRegistry of @nestjs/schedule', () => {
         providers: [Ours, Adds],
       });
       await expect(app.init()).rejects.toThrow(
-        'Ours.run: its schedule "added" has the same name as a job that the application has added to SchedulerRegistry. Rename one of them with { name: \'...\' }, or remove the addCronJob() call if it is the same job.',
+        'Ours.run: its schedule "added" has the same name as a job that the application has added to SchedulerRegistry. Rename one of them with { name: \'...\' }, or remove the addCronJob() call if it adds the same job.',
       );
     });
 
