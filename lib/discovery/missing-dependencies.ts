@@ -59,7 +59,7 @@ function exportAdvice(
   const name = tokenText(token);
   if (host.imports?.has(home) === true)
     return `Add ${name} to the exports of ${home.name}, which ${host.name} imports`;
-  // A dynamic module must be imported as it is elsewhere: the bare class would be another module, without the options.
+  // A dynamic module must be imported the same way as elsewhere: the bare class would be another module, without the options.
   const importer = modules.find(({ imports }) => imports?.has(home));
   const into = `into ${host.name}${importer === undefined ? '' : ` the way ${importer.name} imports it`}`;
   return home.exports?.has(token) === true

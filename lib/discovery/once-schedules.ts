@@ -83,7 +83,7 @@ export class OnceSchedules {
 }
 
 const NO_TRANSACTION =
-  'uses no scoped repository or entity manager from ScopedTypeOrmModule.forFeature([...], { transaction: true }). Inject one into the worker, or into a provider that it uses, or remove once';
+  'uses no scoped repository or entity manager from ScopedTypeOrmModule.forFeature([...], { transaction: true }). Inject one into the worker, or into a provider that it uses, or remove the option once';
 
 function listed(names: readonly string[]): string {
   return names.map((name) => JSON.stringify(name)).join(' and ');

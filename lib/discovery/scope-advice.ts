@@ -2,7 +2,7 @@ import type { GraphProvider, LifetimeGraph } from '../graph/lifetime-graph.js';
 import { isOwnToken } from '../nest/index.js';
 
 /**
- * Returns the advice for a singleton that injects a scoped provider: the first words, and what to resolve in a standalone scope
+ * Returns the advice for a singleton that injects a scoped provider: its first words, and what to resolve in a standalone scope
  * instead. Scoped repositories have no class, so a scope would take the repository from the last module that provides it, perhaps
  * with another transaction option.
  */

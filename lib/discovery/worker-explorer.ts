@@ -38,7 +38,7 @@ export interface Exploration {
 const everProvided = new WeakSet<object>();
 
 /**
- * Finds workers among providers and controllers: by their class, or by their token if it is a class and a factory or a value
+ * Finds workers among providers and controllers: by their class, or by a token that is a class if a factory or a value
  * provides them. A class is found once, however many modules provide it, and again for each module in which it has different
  * dependencies. Aliases are left out.
  */

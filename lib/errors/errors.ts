@@ -141,7 +141,7 @@ export function namesText(known: readonly string[]): string {
 
 /**
  * Thrown at start-up if an option of `ScopedWorkerModule` or of a `BackgroundWorker` is invalid, or if two imports of the module
- * have different options. Calls with invalid arguments, such as `new PeriodicTimer()` and `events.on()`, throw it too;
+ * have different options. Calls such as `new PeriodicTimer()` and `events.on()` also throw it for invalid arguments;
  * asynchronous ones, such as `registry.run()`, reject with it.
  *
  * @publicApi

@@ -10,7 +10,7 @@ export interface StrayFailure {
    * - `source`: a source failed while the library wasn't reading it, or didn't end in time.
    * - `once-cleanup`: old records of the option `once` couldn't be deleted. The library tries again later.
    * - `memory`: the memory watch couldn't read the memory.
-   * - `refused-statement`: the library refused to send a statement, and the work didn't await it or caught its error.
+   * - `refused-statement`: the library refused to send a statement, and the work either didn't await it or caught its error.
    */
   readonly where:
     | 'abort-listener'

@@ -65,7 +65,7 @@ export class ApplicationCheck {
     for (const [dataSource, handlers] of this.onceSchedules.dataSourcesOf(this.book.all)) {
       const problem = await this.onceStores.use(dataSource)?.problem();
       const culprits = handlers.join(', ');
-      const text = `${culprits}: once cannot record work on the data source ${JSON.stringify(dataSource)}.`;
+      const text = `${culprits}: the option once cannot record work on the data source ${JSON.stringify(dataSource)}.`;
       if (problem !== undefined) found.push(invalid(culprits, `${text} ${problem}`));
     }
     return found;

@@ -74,7 +74,7 @@ export function shownJob(
  * cleared: with `clearInterval()` or `clearTimeout()` (including by its numeric ID), `close()` or `using`.
  *
  * In Node 20 to 26, clearing a timer always writes `null` to `_onTimeout` (`lib/timers.js`). The fake clocks of Jest, Vitest
- * and sinon lack this field, and read the numeric ID of a timer only to clear it.
+ * and sinon create timers without this field, and read the numeric ID of a timer only to clear it.
  */
 export function shownTimer(onClear: () => void): NodeJS.Timeout {
   // A timer keeps the AsyncLocalStorage store that is current when it is created.

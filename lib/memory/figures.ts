@@ -29,7 +29,7 @@ export function medianOf(figures: readonly number[]): number {
   return ascending(figures)[Math.floor(figures.length / 2)]!;
 }
 
-/** In this many figures, one at each end may be an outlier: V8 takes and returns pages during ticks, which distorts a few. */
+/** In this many figures, one at each end may be an outlier: V8 takes and returns pages during ticks, which distorts a few figures. */
 const FIGURES_PER_ACCIDENT = 7;
 
 /**

@@ -31,7 +31,8 @@ type WarnAt =
 type StopAt =
   | {
       /**
-       * Closes the application, runs all its shutdown hooks, and ends the process at this RSS, in MiB. Must be above `warnAtMb`.
+       * When RSS reaches this number of MiB, closes the application, runs all its shutdown hooks, and ends the process. Must be
+       * above `warnAtMb`.
        */
       readonly stopAtMb?: number;
       readonly stopAtPercent?: never;
@@ -39,8 +40,8 @@ type StopAt =
   | {
       readonly stopAtMb?: never;
       /**
-       * Closes the application, runs all its shutdown hooks, and ends the process at this percentage. Must be above
-       * `warnAtPercent`.
+       * At this percentage, measured as for `warnAtPercent`, closes the application, runs all its shutdown hooks, and ends the
+       * process. Must be above `warnAtPercent`.
        */
       readonly stopAtPercent?: number;
     };
@@ -58,7 +59,7 @@ export type MemoryOptions = WarnAt &
 
 export const DEFAULT_CHECK_EVERY_MS = 10_000;
 
-/** The shortest period between checks: more frequent checks would themselves be a load. */
+/** The shortest period between checks: more frequent checks would themselves burden the process. */
 const LEAST_CHECK_EVERY_MS = 100;
 
 const CHECKS: Readonly<Record<string, (value: unknown) => string | undefined>> = {

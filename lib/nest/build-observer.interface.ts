@@ -25,7 +25,10 @@ export interface BuildObserver {
    * @param isAwaited returns true as long as that provider may receive the transient, or may hold it.
    */
   lent(instance: object, wrapper: NestWrapper, isAwaited: () => boolean): void;
-  /** Receives an instance from `built` or `lent` that a durable provider of another context holds, so that it outlives this one. */
+  /**
+   * Receives an instance, already passed to `built` or `lent`, that a durable provider of another context holds, so that it outlives
+   * this one.
+   */
   outlives(instance: object): void;
   /** Runs if the constructor or factory has thrown; Nest receives the error. */
   buildFailed(): void;

@@ -13,7 +13,7 @@ export function mayBeHeld(wrapper: NestWrapper, contextId: ContextId): boolean {
   return wrapper.isTransient && contextId.getParent !== undefined;
 }
 
-/** Remembers a transient for which `mayBeHeld()` is true. A factory may pass on another transient, which is already known. */
+/** Remembers a transient for which `mayBeHeld()` is true. A factory may return an injected transient, which is already known. */
 export function noteTransient(instance: unknown, injected: readonly unknown[]): void {
   const own = bare(instance);
   if (isObject(own) && !transients.has(own)) transients.set(own, injected);

@@ -14,7 +14,7 @@ import { ConfigurableModuleBuilder } from '@nestjs/common';
  */
 export interface OnceRetention {
   /**
-   * Milliseconds, at least 60,000, after which a record is deleted. A slot or a message that runs again after that counts a
+   * Milliseconds, at least 60,000, after which a record is deleted. Work that runs again after that counts a
    * second time. While the application runs, the library deletes old records at least once an hour.
    *
    * @defaultValue 604_800_000 (7 days)
@@ -94,8 +94,8 @@ export interface ScopedWorkerModuleOptions {
   readonly resolution?: 'compiled' | 'nest';
   /**
    * Compares the fields of a worker before and after its handler runs, in the first three calls to each handler. If a field was
-   * changed or added, reports the finding `state-on-worker` once, because the next tick has a new worker. Calls no getters, and
-   * doesn't see changes inside an object or a collection. Off with `scopeValidation: 'off'`.
+   * changed or added, reports the finding `state-on-worker` once: the next tick has a new worker, so it doesn't see the change.
+   * Calls no getters, and doesn't see changes inside an object or a collection. Off with `scopeValidation: 'off'`.
    *
    * @defaultValue true, unless `NODE_ENV` is `production`
    */
@@ -108,7 +108,7 @@ export interface ScopedWorkerModuleOptions {
   /** Options for the records that the library writes for handlers with the option `once`. */
   readonly once?: OnceRetention;
   /**
-   * Watches the memory of the process: reports the schedules that grow, warns at one threshold, and stops the application
+   * Watches the memory of the process: reports the schedules whose memory grows, warns at one threshold, and stops the application
    * gracefully at another. Off by default; `{}` turns it on without thresholds.
    */
   readonly memory?: MemoryOptions;

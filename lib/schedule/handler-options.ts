@@ -51,7 +51,7 @@ export interface OnceOptions {
   readonly dataSource?: string;
   /**
    * Milliseconds that a tick waits for another run of the same work. If that run hasn't ended by then, the tick fails. Minimum 1. On
-   * MySQL and MariaDB, rounded up to whole seconds; on SQLite without effect, because writers wait for each other anyway.
+   * MySQL and MariaDB, it is rounded up to whole seconds; on SQLite, it has no effect, because writers wait for each other anyway.
    * Default: 5,000.
    */
   readonly lockTimeoutMs?: number;

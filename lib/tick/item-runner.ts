@@ -26,7 +26,7 @@ export class ItemRunner {
    *
    * @returns a summary with the reports of all items. Its outcome is `failed` if items failed, or if the factory threw or returned
    * no list, and `skipped` if the list is empty. Its error combines the errors of the items that failed. The summary has a
-   * `reason` if the list was cut short, even if items failed before.
+   * `reason` if the list was cut short, even if items failed before that.
    */
   async run(slot: Slot): Promise<TickReport> {
     const list = new TickList(slot);

@@ -132,4 +132,4 @@ function workOf(slot: Slot, tickId: string, payload: unknown, once: OnceOptions)
 }
 
 const NO_ID =
-  'the message has no id, so once cannot recognize it when it is delivered again. Set the id of each Delivery in the source, or remove once.';
+  'the message has no id, so the option once cannot recognize it when it is delivered again. Set the id of each Delivery in the source, or remove the option once.';

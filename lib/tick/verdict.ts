@@ -123,8 +123,8 @@ export function judgeHooks(
 }
 
 /**
- * Returns true for an error with which work stops because it was aborted, and for several of them in an `AggregateError`. Such work
- * behaves correctly.
+ * Returns true for an error that ends work because the work was aborted, and for an `AggregateError` that contains only such errors.
+ * Such work behaves correctly.
  */
 export function isOfAbort(error: unknown, signal: Aborted, cause: AbortCause | undefined): boolean {
   return isEach(error, (part) =>

@@ -72,7 +72,7 @@ export class OnceTable implements OnceStore {
 
   /**
    * Deletes old records by their ids: on MySQL and MariaDB, one by one. A `DELETE` of several rows may scan the table there, and would
-   * then wait for the records of running ticks, while it blocks those of others.
+   * then wait for the records of some running ticks while blocking those of others.
    */
   async deleteBefore(time: Date): Promise<void> {
     const { type } = this.source.options;
@@ -137,7 +137,7 @@ async function insertPostgres(
 async function insertMysql(
   ...[runner, names, row, timeoutMs]: Parameters<Insert>
 ): ReturnType<Insert> {
-  // Sent past TypeORM, because after a deadlock, the transaction refuses all statements.
+  // Bypasses TypeORM, because after a deadlock, the transaction refuses all statements.
   const client = (await runner.connect()) as MysqlClient;
   const send = (sql: string): Promise<void> =>
     new Promise((resolve, reject) =>
@@ -207,7 +207,7 @@ function isDoneInOtherSnapshot(error: unknown): boolean {
 
 /**
  * Returns true if a statement waited too long for a lock: on PostgreSQL, on MySQL or on SQLite. On MySQL, if the run that holds the
- * record fails while several others wait for it, all but one of these end by a deadlock.
+ * record fails while several others wait for it, all but one of them fail with a deadlock error.
  */
 function isLockTimeout(error: unknown): boolean {
   const { code, errno } = driverErrorOf(error);

@@ -180,7 +180,7 @@ export class ScopedConnection implements ScopeHooks, AsyncDisposable {
   private async endTransaction(client: Client | undefined): Promise<void> {
     if (!this.isInTransaction(client)) return;
     try {
-      // Concurrent savepoints may have lost their names; ROLLBACK ends the transaction together with all of them.
+      // TypeORM may have lost track of concurrent savepoints; ROLLBACK ends the transaction together with all of them.
       await this.rollBack();
       Object.assign(this.runner, { isTransactionActive: false });
     } catch (error) {

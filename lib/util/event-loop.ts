@@ -15,7 +15,7 @@ let pending: Promise<void> | undefined;
 /**
  * Returns a promise if the timers and I/O callbacks of the process have waited long enough. A loop that may never wait for
  * anything calls this function before each step, and awaits the promise. All such loops share one count, because together they
- * could hold up the process for longer. The function also counts steps, because a test may have stopped the clock.
+ * could hold up the process for longer than one loop may. The function also counts steps, because a test may have stopped the clock.
  */
 export function yieldToEventLoop(): Promise<void> | undefined {
   if (pending !== undefined) return pending;

@@ -285,7 +285,7 @@ While the application was loading, an error was thrown that no code caught: Erro
     expect(refusal).toBe(
       `waits.js did not load within 1000 ms: the time ran out while the file was loading. Raise --timeout, or look for an await that needs a running application.
 Still open: 1 TCP connection.
-Loading the application opened 1 connection to 127.0.0.1:${port}. The inspector needs no connections. Open connections in a provider or a factory: the inspector runs neither.
+Loading the application opened 1 connection to 127.0.0.1:${port}. The inspector needs no connections. Connect in a provider or a factory instead: the inspector runs neither.
 `,
     );
   });
@@ -330,8 +330,8 @@ describe('A file that opens connections while it is loaded', () => {
     expect(stderr).toBe('');
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as { notes: string[] }).notes.slice(1)).toEqual([
-      'Loading the application opened 2 connections to 127.0.0.1:1. The inspector needs no connections. Open connections in a provider or a factory: the inspector runs neither.',
-      'Loading the application opened 1 connection to /tmp/no-such-socket-of-nobody. The inspector needs no connections. Open connections in a provider or a factory: the inspector runs neither.',
+      'Loading the application opened 2 connections to 127.0.0.1:1. The inspector needs no connections. Connect in a provider or a factory instead: the inspector runs neither.',
+      'Loading the application opened 1 connection to /tmp/no-such-socket-of-nobody. The inspector needs no connections. Connect in a provider or a factory instead: the inspector runs neither.',
       'Loading the application started a server on a free port. The inspector needs no server. Start the server in the file that starts the application.',
     ]);
   });

@@ -559,13 +559,13 @@ describe('Work with the option once', () => {
       expect(
         await problem(stores.PostgreSQL.root(), undefined, { forFeature: { transaction: false } }),
       ).toBe(
-        'OnceWorker.work: once of @ScopedCron needs a transaction, but OnceWorker uses no scoped repository or entity manager from ScopedTypeOrmModule.forFeature([...], { transaction: true }). Inject one into the worker, or into a provider that it uses, or remove once.',
+        'OnceWorker.work: once of @ScopedCron needs a transaction, but OnceWorker uses no scoped repository or entity manager from ScopedTypeOrmModule.forFeature([...], { transaction: true }). Inject one into the worker, or into a provider that it uses, or remove the option once.',
       );
     });
 
     it('if the database has no table for the records', async () => {
       expect(await problem(typeOrmRoot(database))).toBe(
-        'OnceWorker.work: once cannot record work on the data source "default". The table scoped_worker_once cannot be read (relation "scoped_worker_once" does not exist). Add CreateScopedWorkerOnce1764374400000 to the migrations of the data source and run them, or add OnceRecordEntity to its entities with synchronize: true.',
+        'OnceWorker.work: the option once cannot record work on the data source "default". The table scoped_worker_once cannot be read (relation "scoped_worker_once" does not exist). Add CreateScopedWorkerOnce1764374400000 to the migrations of the data source and run them, or add OnceRecordEntity to its entities with synchronize: true.',
       );
     });
 

@@ -48,7 +48,7 @@ export class SideEffects {
     return [
       ...[...this.#connections].map(([address, count]) => {
         const what = count === 1 ? '1 connection' : `${count} connections`;
-        return `Loading the application opened ${what} to ${address}. The inspector needs no connections. Open connections in a provider or a factory: the inspector runs neither.`;
+        return `Loading the application opened ${what} to ${address}. The inspector needs no connections. Connect in a provider or a factory instead: the inspector runs neither.`;
       }),
       ...[...this.#servers].map(
         (address) =>
