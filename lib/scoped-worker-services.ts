@@ -116,7 +116,7 @@ export class ScopedWorkerServices implements InspectedServices {
     this.dispatcher = dispatcher;
 
     const engine = new RunningEngine(options, events);
-    const onceSchedules = new OnceSchedules(graph);
+    const onceSchedules = new OnceSchedules(graph, nest);
     const maker = new ScheduleMaker(book, options, nest, onceSchedules);
     const registry = (this.registry = new ScopedWorkerRegistry(
       book,

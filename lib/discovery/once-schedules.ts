@@ -1,14 +1,18 @@
+import { ModuleRef } from '@nestjs/core';
 import { connectionOf } from '../graph/connection-of.js';
 import type { GraphProvider } from '../graph/lifetime-graph.js';
 import { ApplicationGraph } from '../graph/read-graph.js';
-import { isScopedTypeOrmToken, type NestWrapper } from '../nest/index.js';
+import { Application, isScopedTypeOrmToken, type NestWrapper } from '../nest/index.js';
 import type { ResolvedHandlerOptions } from '../schedule/handler-options.js';
 import { isDisabled, type Schedule } from '../schedule/schedule.js';
 import { getOrAdd } from '../util/values.js';
 
 /** Checks whether a schedule can use the option `once`, and finds the transaction that records its work. */
 export class OnceSchedules {
-  constructor(private readonly graph: ApplicationGraph) {}
+  constructor(
+    private readonly graph: ApplicationGraph,
+    private readonly application: Application,
+  ) {}
 
   /** Returns the problem with the option `once` of a schedule, as a clause. */
   problem(
@@ -26,6 +30,7 @@ export class OnceSchedules {
     if (found === undefined) return undefined;
     const { dataSource } = once;
     const of = String(worker.name);
+    if (found.length === 0 && this.hasDouble(worker)) return undefined;
     if (found.length === 0) return `needs a transaction, but ${of} ${NO_TRANSACTION}`;
     if (dataSource !== undefined && !found.includes(dataSource))
       return `names the data source ${JSON.stringify(dataSource)}, but ${of} has a transaction only on ${listed(found)}. Correct once.dataSource`;
@@ -59,6 +64,21 @@ export class OnceSchedules {
         getOrAdd(handlers, dataSource, () => []).push(schedule.handler);
     }
     return handlers;
+  }
+
+  /**
+   * Returns true if a test has replaced the worker, or a class that it depends on, with a ready-made value: the class may have had the
+   * transaction.
+   */
+  private hasDouble(worker: NestWrapper): boolean {
+    if (!this.application.isTestingModule) return false;
+    const graph = this.graph.current;
+    const provider = graph.of(worker);
+    const tree = provider === undefined ? [] : graph.scopedTree(provider);
+    return [...tree, ...tree.flatMap((each) => graph.dependenciesOf(each))].some(
+      ({ token, kind }) =>
+        kind === 'value' && typeof token === 'function' && token !== (ModuleRef as Function),
+    );
   }
 
   /**

@@ -78,7 +78,7 @@ export class SchedulePlanner {
     private readonly options: ModuleOptionsStore,
     private readonly graph: ApplicationGraph,
   ) {
-    this.onceSchedules = new OnceSchedules(graph);
+    this.onceSchedules = new OnceSchedules(graph, application);
     this.provided = new ProvidedValues(application);
   }
 

@@ -116,13 +116,17 @@ function isNamedAbort(error: unknown): boolean {
 }
 
 /** Returns true if an error, or each error in an `AggregateError`, passes a test. Never throws, unless the test does. */
-export function isEach(
-  error: unknown,
-  test: (part: unknown) => boolean,
-  outer: readonly unknown[] = [],
-): boolean {
-  if (test(error)) return true;
-  if (!isErrorOf(error, AggregateError) || outer.includes(error)) return false;
-  const errors = partsOf(error).slice(1);
-  return errors.length > 0 && errors.every((part) => isEach(part, test, [...outer, error]));
+export function isEach(error: unknown, test: (part: unknown) => boolean): boolean {
+  const known = new Set<unknown>([error]);
+  let hasPassed = false;
+  for (const part of known) {
+    if (test(part)) {
+      hasPassed = true;
+      continue;
+    }
+    const errors = isErrorOf(part, AggregateError) ? partsOf(part).slice(1) : [];
+    if (errors.length === 0) return false;
+    for (const each of errors) known.add(each); // the loop visits what is added meanwhile
+  }
+  return hasPassed;
 }

@@ -12,6 +12,7 @@ export class OnceCleanup implements LongRunning {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #ignoreChanges: (() => void) | undefined;
+  readonly #stopping = new AbortController();
 
   constructor(
     private readonly stores: OnceStores,
@@ -33,6 +34,7 @@ export class OnceCleanup implements LongRunning {
   stop(): void {
     this.#ignoreChanges?.();
     clearInterval(this.#timer);
+    this.#stopping.abort();
   }
 
   stragglers(): Straggler[] {
@@ -47,6 +49,7 @@ export class OnceCleanup implements LongRunning {
       this.#running ??= this.clean().finally(() => (this.#running = undefined));
     };
     this.#timer = fromEmptyContext(() => setInterval(clean, everyMs)).unref();
+    fromEmptyContext(clean); // for processes that end sooner
   }
 
   /** Never rejects. */
@@ -57,7 +60,7 @@ export class OnceCleanup implements LongRunning {
 
   private async cleanOne(store: OnceStore, before: Date): Promise<void> {
     try {
-      await store.deleteBefore(before);
+      await store.deleteBefore(before, this.#stopping.signal);
     } catch (error) {
       const noTick = { schedule: undefined, tickId: undefined };
       this.events.emit('failure:stray', { where: 'once-cleanup', ...noTick, error });

@@ -14,8 +14,8 @@ export interface OnceStore {
   readonly dataSource: string;
   /** Returns the reason why the store can't keep records, such as a missing table, as a sentence; undefined if it can. */
   problem(): Promise<string | undefined>;
-  /** Deletes the records of work that was done before a time. */
-  deleteBefore(time: Date): Promise<void>;
+  /** Deletes the records of work that was done before a time, until the signal is aborted. */
+  deleteBefore(time: Date, signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -50,13 +50,15 @@ export class OnceRecord {
   /** True if another run has committed the work. */
   isDone = false;
   #hasBegun = false;
-  #isTaken = false;
+  #isRecorded = false;
 
   constructor(
     readonly schedule: string,
     /** The slot or the message, for people who read the table. */
     readonly work: string,
     private readonly options: OnceOptions,
+    /** Throws if the attempt has been aborted. */
+    readonly throwIfAborted: () => void,
     /** Called when it is clear that the work isn't done yet. */
     private readonly onBegin: () => void,
   ) {
@@ -68,10 +70,16 @@ export class OnceRecord {
     return this.options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS;
   }
 
-  /** Returns true for the transaction that must record the work: that of the data source. Every later call returns false. */
+  /** Returns true for a transaction that must record the work: one on the data source, until the work is recorded. */
   isFor(dataSource: string): boolean {
-    if (this.#isTaken || this.options.dataSource !== dataSource) return false;
-    return (this.#isTaken = true);
+    return !this.#isRecorded && this.options.dataSource === dataSource;
+  }
+
+  /** @param isNew false if the record of another run exists. */
+  written(isNew: boolean): void {
+    this.isDone = !isNew;
+    this.#isRecorded = isNew;
+    this.begin();
   }
 
   /** Begins the work, unless it is done or has begun. */
@@ -100,16 +108,18 @@ export function recordIn(scope: ScopeNotice, record: OnceRecord): void {
  * @throws the error of `itemKey`, or an Error if it returns no key, or if a message has no id.
  */
 export function recordOf(
-  { runningTick: { id, slot, payload } }: AttemptedWork,
+  { runningTick: { id, slot, payload }, control }: AttemptedWork,
   once: OnceOptions,
   begin: () => void,
 ): OnceRecord {
   const work = workOf(slot, id, payload, once);
-  return new OnceRecord(slot.schedule.name, work, once, begin);
+  const throwIfAborted = (): void => control.throwIfAborted();
+  return new OnceRecord(slot.schedule.name, work, once, throwIfAborted, begin);
 }
 
 interface AttemptedWork {
   readonly runningTick: { readonly id: string; readonly slot: Slot; readonly payload: unknown };
+  readonly control: { throwIfAborted(): void };
 }
 
 /**

@@ -1,5 +1,3 @@
-import { isErrorOf } from '../errors/error-parts.js';
-
 /** The stack frames of the calling code. */
 export interface Frames {
   readonly stack?: string;
@@ -52,9 +50,17 @@ export function withAwaiting(error: unknown): unknown {
   return error;
 }
 
-/** TypeORM wraps the errors of drivers, except that 0.3 doesn't wrap those of better-sqlite3 for a statement that can't be prepared. */
+/**
+ * Returns true for an error of a driver, in TypeORM's wrapper. TypeORM 0.3 doesn't wrap the error of better-sqlite3 for a statement
+ * that can't be prepared, which may be no instance of this realm's `Error`.
+ */
 function isOfStatement(error: unknown): error is Error {
-  return isErrorOf(error, Error) && ('driverError' in error || error.name === 'SqliteError');
+  if (typeof error !== 'object' || error === null) return false;
+  try {
+    return 'driverError' in error || (error as Partial<Error>).name === 'SqliteError';
+  } catch {
+    return false; // a proxy that was revoked
+  }
 }
 
 export function linesOf(frames: Frames | undefined): string[] {

@@ -39,12 +39,11 @@ export class OnceTable implements OnceStore {
     const record = onceRecordOf(scope);
     if (record?.isFor(this.dataSource) !== true) return undefined;
     return async (runner) => {
-      record.isDone = !(await this.write(runner, record));
+      if (!record.isDone) record.written(await this.write(runner, record));
       if (record.isDone)
         throw new Error(
           `${record.schedule}: another run has already done this work (${record.work}).`,
         );
-      record.begin();
     };
   }
 
@@ -63,6 +62,7 @@ export class OnceTable implements OnceStore {
     } catch (error) {
       if (isDoneInOtherSnapshot(error)) return false;
       if (!isLockTimeout(error)) throw error;
+      record.throwIfAborted(); // a tick that was aborted while it waited is cancelled
       throw new Error(
         `${schedule}: this run waited too long to record its work (${work}), and failed before its handler was called. Another run is probably doing this work. If that run commits, the work is done; otherwise, a retry or a redelivery repeats it. To wait longer, set once: { lockTimeoutMs }.`,
         { cause: error },
@@ -74,9 +74,9 @@ export class OnceTable implements OnceStore {
    * Deletes old records by their ids: on MySQL and MariaDB, one by one. A `DELETE` of several rows may scan the table there, and would
    * then wait for the records of some running ticks while blocking those of others.
    */
-  async deleteBefore(time: Date): Promise<void> {
+  async deleteBefore(time: Date, signal: AbortSignal): Promise<void> {
     const { type } = this.source.options;
-    while (this.source.isInitialized) {
+    while (this.source.isInitialized && !signal.aborted) {
       const { table, id, doneAt } = onceNames(this.source);
       const { records = [] } = await this.send(
         `SELECT ${id} AS id FROM ${table} WHERE ${doneAt} < ${time.getTime()} LIMIT ${BATCH}`,
@@ -84,6 +84,7 @@ export class OnceTable implements OnceStore {
       if (records.length === 0) return;
       const ids = records.map((record) => record['id']);
       for (const some of isMysql(type) ? ids.map((each) => [each]) : [ids]) {
+        if (signal.aborted) return;
         const values = some.map((_, index) => (type === 'postgres' ? `$${index + 1}` : '?'));
         await this.send(`DELETE FROM ${table} WHERE ${id} IN (${values.join(', ')})`, some);
       }

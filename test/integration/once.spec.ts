@@ -39,7 +39,13 @@ import { testDatabase } from '../support/postgres.js';
 import { dataSourceOf, Note, typeOrmRoot } from '../support/scoped-typeorm.js';
 import { createTestFile, removeTestFiles, sqliteRoot, type TestFile } from '../support/sqlite.js';
 
+const NEVER = new AbortController().signal;
 const LATER = new Date('2026-03-01T12:05:00Z');
+
+@Injectable({ scope: Scope.REQUEST })
+class Notes {
+  constructor(@InjectScopedRepository(Note) readonly notes: Repository<Note>) {}
+}
 
 interface OnceRow {
   readonly id: string;
@@ -269,9 +275,9 @@ describe('Work with the option once', () => {
       const app = await startReplica(root());
       await app.fire();
       const store = app.app.get(OnceStores).use('default')!;
-      await store.deleteBefore(new Date(Date.now() - 60_000));
+      await store.deleteBefore(new Date(Date.now() - 60_000), NEVER);
       expect(await records()).toHaveLength(1);
-      await store.deleteBefore(new Date(Date.now() + 60_000));
+      await store.deleteBefore(new Date(Date.now() + 60_000), NEVER);
       expect(await records()).toEqual([]);
     });
   };
@@ -302,7 +308,7 @@ describe('Work with the option once', () => {
       await mariaDb.query(`INSERT INTO scoped_worker_once VALUES ${rows.join(', ')}`);
       const ran = app.fire();
       await begun.opened;
-      await app.app.get(OnceStores).use('default')!.deleteBefore(new Date(10_000));
+      await app.app.get(OnceStores).use('default')!.deleteBefore(new Date(10_000), NEVER);
       await app.fire(LATER);
       end.open();
       await ran;
@@ -490,7 +496,7 @@ describe('Work with the option once', () => {
     await app.app
       .get(OnceStores)
       .use('default')!
-      .deleteBefore(new Date(Date.now() + 60_000));
+      .deleteBefore(new Date(Date.now() + 60_000), NEVER);
 
     expect(app.handled).toHaveLength(1);
     expect(app.skipped).toHaveLength(1);
@@ -516,6 +522,71 @@ describe('Work with the option once', () => {
 
     expect(app.finished).toMatchObject([{ outcome: 'succeeded' }]);
     expect(await database.query('SELECT id FROM scoped_worker_once')).toHaveLength(1);
+  });
+
+  it.each([
+    ['its repository', Notes],
+    ['itself', undefined],
+  ])('needs no transaction if a test replaces a class of the worker: %s', async (_, replaced) => {
+    @ScopedWorker()
+    class Indirect {
+      constructor(readonly notes: Notes) {}
+
+      @ScopedConsumer(SOURCE, { once: true })
+      handle(): void {}
+    }
+    const app = await startReplica(stores.PostgreSQL.root(), undefined, {
+      options: { allowFindings: [{ finding: 'SW102', token: Indirect, reason: 'a double' }] },
+      providers: [Indirect, Notes, { provide: SOURCE, useValue: new HandSource() }],
+      build: (builder) => builder.overrideProvider(replaced ?? Indirect).useValue({}),
+    });
+    expect(app.registry.has('Indirect.handle')).toBe(true);
+  });
+
+  it('[H22] is not done by a tick whose hook swallows that another run has done it', async () => {
+    const token = getScopedEntityManagerToken();
+    const around = [
+      async (tick: Tick, next: () => Promise<unknown>) => {
+        await tick.scope.resolve<EntityManager>(token).catch(() => undefined);
+        return next();
+      },
+    ];
+    const app = await startReplica(stores.PostgreSQL.root(), undefined, { options: { around } });
+    await app.fire();
+    await app.fire();
+
+    expect(app.handled).toHaveLength(1);
+    expect(app.skipped).toMatchObject([{ reason: 'already-done' }]);
+  });
+
+  it('[H23] goes back uncounted if the tick is aborted while it waits for another run', async () => {
+    const [begun, end] = [gate(), gate()];
+    const source = new HandSource();
+    const given: Provider = { provide: SOURCE, useValue: source };
+    const handler: NoteHandler = async () => {
+      begun.open();
+      await end.opened;
+    };
+    const more = { isConsumer: true, providers: [given] };
+    const first = await startReplica(stores.PostgreSQL.root(), handler, more);
+    source.give('order', { id: 'same' });
+    await begun.opened;
+    const other = new HandSource();
+    const second = await startReplica(stores.PostgreSQL.root(), handler, {
+      isConsumer: true,
+      providers: [{ provide: SOURCE, useValue: other }],
+      options: { overrides: { messages: { once: { lockTimeoutMs: 300 } } } },
+    });
+    const nacks: unknown[] = [];
+    other.give('order', { id: 'same', nack: (error) => void nacks.push(error) });
+    while ((await database.query(WAITING)).length === 0);
+    second.registry.cancel('messages');
+    const report = await second.next('tick:finished');
+    end.open();
+    await first.next('tick:finished');
+
+    expect(report).toMatchObject({ outcome: 'cancelled', reason: 'cancel' });
+    expect(nacks).toEqual([undefined]);
   });
 
   it('needs no table while its schedule is disabled', async () => {
@@ -660,9 +731,10 @@ describe('Work with the option once', () => {
       expect(app.handled).toHaveLength(1);
       const source: DataSource = dataSourceOf(app);
       await source.undoLastMigration();
-      await expect(source.query('SELECT * FROM scoped_worker_once')).rejects.toThrow(
-        'scoped_worker_once',
-      );
+      const failed = await source
+        .query('SELECT * FROM scoped_worker_once')
+        .catch((error: Error) => error.message);
+      expect(failed).toContain('scoped_worker_once');
     },
   );
 });

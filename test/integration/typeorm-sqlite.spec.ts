@@ -85,7 +85,8 @@ describe('A scope on an SQLite file', () => {
           '\n',
         );
       const prepared = await askElsewhere().catch((thrown: unknown) => thrown);
-      expect((prepared as Error).stack).toMatch(/^[^a-z]*MISSING[^]*askElsewhere/);
+      expect((prepared as Error).message).toContain('no such column');
+      expect((prepared as Error).stack).toContain('askElsewhere');
     } finally {
       Error.stackTraceLimit = limit;
       Reflect.deleteProperty(Error, 'prepareStackTrace');

@@ -18,6 +18,7 @@ describe('The cleanup of the records of once', () => {
   /** How old, in ms, the records must be that were deleted. */
   let deleted: number[];
   let held: Gate | undefined;
+  let stopping: AbortSignal | undefined;
 
   beforeEach(() => {
     useFakeClock();
@@ -35,7 +36,8 @@ describe('The cleanup of the records of once', () => {
     stores.add({
       dataSource: 'default',
       problem: () => Promise.resolve(undefined),
-      deleteBefore: async (time) => {
+      deleteBefore: async (time, signal) => {
+        stopping = signal;
         deleted.push(Date.now() - time.getTime());
         await held?.opened;
         if (error !== undefined) throw error;
@@ -50,10 +52,10 @@ describe('The cleanup of the records of once', () => {
     cleanup.start();
   };
 
-  it('deletes what is older than 7 days, once an hour', async () => {
+  it('deletes what is older than 7 days, at start-up and then once an hour', async () => {
     start();
     await jest.advanceTimersByTimeAsync(2 * HOUR_MS);
-    expect(deleted).toEqual([7 * DAY_MS, 7 * DAY_MS]);
+    expect(deleted).toEqual([7 * DAY_MS, 7 * DAY_MS, 7 * DAY_MS]);
     expect(cleanup.stragglers()).toEqual([]);
     cleanup.stop();
     expect(jest.getTimerCount()).toBe(0);
@@ -62,7 +64,7 @@ describe('The cleanup of the records of once', () => {
   it('deletes more often what is kept for a short time', async () => {
     start({ keepForMs: 60_000 });
     await jest.advanceTimersByTimeAsync(12_000);
-    expect(deleted).toEqual([60_000, 60_000]);
+    expect(deleted).toEqual([60_000, 60_000, 60_000]);
   });
 
   it('does nothing without a schedule that needs it', async () => {
@@ -74,6 +76,7 @@ describe('The cleanup of the records of once', () => {
   it('begins with a schedule that is added later', async () => {
     start();
     cleanup.stop();
+    deleted = [];
     const added = { name: 'added', options: { once: { dataSource: 'default' } } };
     book.put(added as never);
     const fresh = new OnceStores();
@@ -85,7 +88,7 @@ describe('The cleanup of the records of once', () => {
     expect(deleted).toEqual([]);
     events.emit('schedule:changed', { schedule: 'added', change: 'added' });
     await jest.advanceTimersByTimeAsync(HOUR_MS);
-    expect(deleted).toHaveLength(1);
+    expect(deleted).toHaveLength(2);
   });
 
   it('does not begin again before it has ended, and the shutdown waits for it', async () => {
@@ -93,6 +96,9 @@ describe('The cleanup of the records of once', () => {
     start();
     await jest.advanceTimersByTimeAsync(3 * HOUR_MS);
     expect(deleted).toHaveLength(1);
+    expect(stopping!.aborted).toBe(false);
+    cleanup.stop();
+    expect(stopping!.aborted).toBe(true);
     const [straggler] = cleanup.stragglers();
     held.open();
     await straggler!.done;
@@ -104,6 +110,7 @@ describe('The cleanup of the records of once', () => {
     start({}, error);
     await jest.advanceTimersByTimeAsync(2 * HOUR_MS);
     expect(failures).toMatchObject([
+      { where: 'once-cleanup', error },
       { where: 'once-cleanup', error },
       { where: 'once-cleanup', error },
     ]);
