@@ -152,9 +152,9 @@ export class AttemptRunner {
       refused === undefined
         ? await this.work(attempt, scope, tick)
         : { failure: { phase: 'open', error: refused.error } };
-    record?.begin(); // the attempt may have failed before the library built its connection
     const end = await scope.end((workErrors) => {
       control.stopTimer();
+      record?.begin(); // the attempt may have failed before the library built its connection
       const { cause } = control;
       const { thrown, others } = failureOf(withoutAborts(workErrors, attempt, failure), failure);
       // Without an earlier failure, `thrown` comes from `waitFor` work.
