@@ -394,7 +394,7 @@ describe('timeoutMs', () => {
     },
   );
 
-  it('[D31] is cancelled if the shutdown refuses it a provider after it was cancelled for another reason', async () => {
+  it('[D12] is cancelled if the shutdown refuses it a provider after it was cancelled for another reason', async () => {
     const held = gate();
     const token = 'LATE';
     const late = { provide: token, scope: Scope.REQUEST, useFactory: () => ({}) };
