@@ -7,7 +7,7 @@ export interface Frames {
 const FRAMES = 40;
 
 /** Captures the stack now, because after a wait, the stack leads only to the library. V8 formats a stack only on the first read. */
-export function captureFrames(below?: Function): Frames {
+export function captureFrames(below: Function): Frames {
   const limit = Error.stackTraceLimit;
   Reflect.set(Error, 'stackTraceLimit', 0);
   const frames = new Error(); // not a plain object, because the application's `Error.prepareStackTrace` may read its message
